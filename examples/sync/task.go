@@ -1,0 +1,66 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/modelarts-go/modelarts"
+)
+
+// loadTask reads the task that an earlier run has left, if there is one.
+func loadTask(path string) (task modelarts.SyncTask, found bool, err error) {
+	content, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return task, false, nil
+	}
+	if err != nil {
+		return task, false, &misuse{err}
+	}
+	if err := json.Unmarshal(content, &task); err != nil || task.DatasetID == "" {
+		return task, false, &misuse{fmt.Errorf("%s does not hold a task of this program", path)}
+	}
+	return task, true, nil
+}
+
+// trySave reports why a task could not be saved at path, before there is one.
+func trySave(path string) error {
+	file, err := createBeside(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Close(), os.Remove(file.Name()))
+}
+
+// createBeside creates the file that is to become the one at path.
+func createBeside(path string) (*os.File, error) {
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	var cause *fs.PathError
+	if errors.As(err, &cause) {
+		err = cause.Err // without a name that nobody knows
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	return file, nil
+}
+
+// saveTask writes the task so that a program that is killed meanwhile leaves the whole of it or nothing.
+func saveTask(path string, task modelarts.SyncTask) error {
+	content, err := json.Marshal(task)
+	if err != nil {
+		return err
+	}
+	file, err := createBeside(path)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(append(content, '\n'))
+	if err := errors.Join(err, file.Close()); err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return os.Rename(file.Name(), path)
+}
