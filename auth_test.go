@@ -112,6 +112,7 @@ func (l *credLog) option() modelarts.Option {
 const credSignaturePath = "/sync-data/status"
 
 func TestClockThatIsOffIsCorrectedOnce(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, offset := range []time.Duration{40 * time.Minute, -40 * time.Minute, 300 * 24 * time.Hour} {
 		t.Run(offset.String(), func(t *testing.T) {
@@ -143,6 +144,7 @@ func TestClockThatIsOffIsCorrectedOnce(t *testing.T) {
 }
 
 func TestClockWithinTheToleranceIsLeftAlone(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -160,6 +162,7 @@ func TestClockWithinTheToleranceIsLeftAlone(t *testing.T) {
 }
 
 func TestClockOfManyGoroutines(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -179,6 +182,7 @@ func TestClockOfManyGoroutines(t *testing.T) {
 }
 
 func TestDatesThatTeachNothing(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for name, header := range map[string]http.Header{
 		"missing":       {"Date": nil},
@@ -213,6 +217,7 @@ func TestDatesThatTeachNothing(t *testing.T) {
 }
 
 func TestClockIsCorrectedOnceACall(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -232,6 +237,7 @@ func TestClockIsCorrectedOnceACall(t *testing.T) {
 }
 
 func TestOffsetBelongsToTheSigner(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -246,6 +252,7 @@ func TestOffsetBelongsToTheSigner(t *testing.T) {
 }
 
 func TestExpiredAnswersRenewTheSecretOnce(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for name, answer := range map[string]modelartstest.Fault{
 		"gateway":             {Code: "APIGW.0307", Message: "The token must be updated."},
@@ -279,6 +286,7 @@ func TestExpiredAnswersRenewTheSecretOnce(t *testing.T) {
 }
 
 func TestSecretThatIsRefusedAgain(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	refuse := modelartstest.Fault{Path: credSignaturePath, Status: 401, Code: "APIGW.0307", Message: "The token must be updated", Times: -1}
 
@@ -337,6 +345,7 @@ func TestSecretThatIsRefusedAgain(t *testing.T) {
 }
 
 func TestRenewalThatFailsTellsItsReason(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -364,6 +373,7 @@ func TestRenewalThatFailsTellsItsReason(t *testing.T) {
 }
 
 func TestClockAndSecretInOneCall(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -387,6 +397,7 @@ func TestClockAndSecretInOneCall(t *testing.T) {
 }
 
 func TestThousandRefusedGoroutinesFetchOnce(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -404,6 +415,7 @@ func TestThousandRefusedGoroutinesFetchOnce(t *testing.T) {
 }
 
 func TestRenewalKeepsFullConcurrency(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -424,6 +436,7 @@ func TestRenewalKeepsFullConcurrency(t *testing.T) {
 }
 
 func TestWaitGoesOnAfterARenewal(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -451,6 +464,7 @@ func TestWaitGoesOnAfterARenewal(t *testing.T) {
 }
 
 func TestKeysWithoutEndAreKeptUntilOneRefusal(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -477,6 +491,7 @@ func TestKeysWithoutEndAreKeptUntilOneRefusal(t *testing.T) {
 }
 
 func TestOtherRefusalsAreFinal(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for code, message := range map[string]string{
 		"APIGW.0301":     "Incorrect IAM authentication information: verify aksk signature fail",
@@ -508,6 +523,7 @@ func (f credForwarding) Observe(sent *http.Request, resp *http.Response, refused
 }
 
 func TestWrapperThatForwardsTheObserver(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -523,6 +539,7 @@ func TestWrapperThatForwardsTheObserver(t *testing.T) {
 }
 
 func TestAuthenticatorErrors(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	own := errors.New("no badge")
 	client := credClient(t, credFake(), modelarts.AuthenticatorFunc(func(*http.Request) error { return own }))
@@ -532,6 +549,7 @@ func TestAuthenticatorErrors(t *testing.T) {
 }
 
 func TestSecretsThatNoHeaderHoldsAreRefused(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	refused := func(t *testing.T, err error, position string) {
 		t.Helper()
@@ -575,6 +593,7 @@ func TestSecretsThatNoHeaderHoldsAreRefused(t *testing.T) {
 }
 
 func TestSignersThatCannotWork(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	var none *modelarts.Signer
 	for name, auth := range map[string]modelarts.Authenticator{
@@ -594,6 +613,7 @@ func TestSignersThatCannotWork(t *testing.T) {
 }
 
 func TestTokenAuth(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	fake := credFake()
 	client := credClient(t, fake, modelarts.TokenAuth(modelartstest.Token))
@@ -629,6 +649,7 @@ func credSecrets(t *testing.T, value any, secrets ...string) {
 }
 
 func TestAuthenticatorsPrintNoSecrets(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	fake := credFake()
 	iam := modelartstest.NewIAM(fake)
@@ -659,6 +680,7 @@ func TestAuthenticatorsPrintNoSecrets(t *testing.T) {
 }
 
 func TestEchoedSecretsAreTakenOut(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for name, auth := range map[string]func(fake *modelartstest.Server) modelarts.Authenticator{
 		"temporary keys": func(fake *modelartstest.Server) modelarts.Authenticator {

@@ -43,6 +43,7 @@ func credStopped(t *testing.T, fake *modelartstest.Server, client *modelarts.Cli
 }
 
 func TestBrakeStopsTenThousandGoroutines(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -70,6 +71,7 @@ func TestBrakeStopsTenThousandGoroutines(t *testing.T) {
 }
 
 func TestBrakeStopsARevokedKey(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -90,6 +92,7 @@ func TestBrakeStopsARevokedKey(t *testing.T) {
 }
 
 func TestBrakeProbes(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -122,6 +125,7 @@ func TestBrakeProbes(t *testing.T) {
 }
 
 func TestBrakeProbeWithoutAVerdict(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for name, fault := range map[string]modelartstest.Fault{
 		"no answer":             {Drop: true},
@@ -154,6 +158,7 @@ func TestBrakeProbeWithoutAVerdict(t *testing.T) {
 }
 
 func TestBrakeProbeGivenUpByItsCaller(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -171,6 +176,7 @@ func TestBrakeProbeGivenUpByItsCaller(t *testing.T) {
 }
 
 func TestBrakeLimitsAnUnprovenKey(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for name, fault := range map[string]modelartstest.Fault{
 		"the gateway answers for itself": {Status: 500, Delay: time.Second, Times: -1},
@@ -202,6 +208,7 @@ func TestBrakeLimitsAnUnprovenKey(t *testing.T) {
 }
 
 func TestBrakeProofIsAnyAnswerFromBehindTheSignature(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, fault := range []modelartstest.Fault{
 		{}, {Status: 403, Code: "ModelArts.0210"}, {Status: 400, Code: "ModelArts.4352"},
@@ -223,6 +230,7 @@ func TestBrakeProofIsAnyAnswerFromBehindTheSignature(t *testing.T) {
 }
 
 func TestBrakeCountsRefusalsInARow(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	bad := modelartstest.Fault{Status: 401, Code: "APIGW.0301", Message: "verify aksk signature fail"}
 	for name, between := range map[string]modelartstest.Fault{
@@ -255,6 +263,7 @@ func TestBrakeCountsRefusalsInARow(t *testing.T) {
 }
 
 func TestBrakeKnowsWhatIsARefusal(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for code, counts := range map[string]bool{
 		"APIGW.0301": true, "APIGW.0303": true, "APIGW.0305": true, "APIG.0301": true, "apigw.0301": true,
@@ -280,6 +289,7 @@ func TestBrakeKnowsWhatIsARefusal(t *testing.T) {
 }
 
 func TestBrakeWaitersObeyTheirContext(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -306,6 +316,7 @@ func TestBrakeWaitersObeyTheirContext(t *testing.T) {
 }
 
 func TestBrakeEndsWhenTheKeyChanges(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for name, wrong := range map[string]modelarts.Credentials{
 		"another pair":                          {AccessKey: "UNKNOWN", SecretKey: "canary-unknown-secret"},
@@ -347,6 +358,7 @@ func TestBrakeEndsWhenTheKeyChanges(t *testing.T) {
 
 // Two keys with one access key are told apart by their signatures, which cover the body.
 func TestBrakeTellsSecretsApartByTheSignature(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for range 10 {
 		synctest.Test(t, func(t *testing.T) {
@@ -379,6 +391,7 @@ func TestBrakeTellsSecretsApartByTheSignature(t *testing.T) {
 }
 
 func TestBrakeOfASharedSigner(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -397,6 +410,7 @@ func TestBrakeOfASharedSigner(t *testing.T) {
 }
 
 func TestBrakeAndWrappers(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -419,6 +433,7 @@ func TestBrakeAndWrappers(t *testing.T) {
 }
 
 func TestBrakeOfTheKeysBehindAnAgency(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -439,6 +454,7 @@ func TestBrakeOfTheKeysBehindAnAgency(t *testing.T) {
 
 // TestBrakeAsksForAnotherKey covers a key that is replaced at its source right after it has been stopped.
 func TestBrakeAsksForAnotherKey(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()

@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/modelarts-go/modelarts/internal/leaktest"
 )
 
 // credSource is a source of secrets "s1", "s2", …, each good for life.
@@ -66,6 +68,7 @@ func credHas(t *testing.T, c *cache[string], want string) {
 }
 
 func TestCacheRenewsEarly(t *testing.T) {
+	leaktest.Check(t)
 	t.Parallel()
 	for _, c := range []struct{ life, margin time.Duration }{
 		{24 * time.Hour, 5 * time.Minute},
@@ -95,6 +98,7 @@ func TestCacheRenewsEarly(t *testing.T) {
 }
 
 func TestCacheOfThousandGoroutinesAtTheMomentOfExpiry(t *testing.T) {
+	leaktest.Check(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		source := &credSource{life: time.Hour, takes: time.Second}
@@ -117,6 +121,7 @@ func TestCacheOfThousandGoroutinesAtTheMomentOfExpiry(t *testing.T) {
 }
 
 func TestCacheInTheMiddleOfAStampede(t *testing.T) {
+	leaktest.Check(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		source := &credSource{life: time.Minute, takes: 10 * time.Millisecond}
@@ -140,6 +145,7 @@ func TestCacheInTheMiddleOfAStampede(t *testing.T) {
 }
 
 func TestCacheCallersLeaveAlone(t *testing.T) {
+	leaktest.Check(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		source := &credSource{life: time.Hour, takes: 10 * time.Second}
@@ -174,6 +180,7 @@ func TestCacheCallersLeaveAlone(t *testing.T) {
 }
 
 func TestCacheFetchHasALimit(t *testing.T) {
+	leaktest.Check(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		source := &credSource{takes: time.Hour}
@@ -193,6 +200,7 @@ func TestCacheFetchHasALimit(t *testing.T) {
 }
 
 func TestCacheWhoseEarlyRenewalFails(t *testing.T) {
+	leaktest.Check(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		source := &credSource{life: time.Hour}
@@ -225,6 +233,7 @@ func TestCacheWhoseEarlyRenewalFails(t *testing.T) {
 }
 
 func TestCacheWarnsOfAFailedRenewal(t *testing.T) {
+	leaktest.Check(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var text bytes.Buffer
@@ -245,6 +254,7 @@ func TestCacheWarnsOfAFailedRenewal(t *testing.T) {
 }
 
 func TestCacheAfterAFirstFetchThatFailed(t *testing.T) {
+	leaktest.Check(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		source := &credSource{fail: errors.New("not yet"), takes: time.Second}
@@ -264,6 +274,7 @@ func TestCacheAfterAFirstFetchThatFailed(t *testing.T) {
 }
 
 func TestCacheRemembersARefusedLogin(t *testing.T) {
+	leaktest.Check(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		refused := fmt.Errorf("login: %w", &APIError{StatusCode: 401})
@@ -286,6 +297,7 @@ func TestCacheRemembersARefusedLogin(t *testing.T) {
 }
 
 func TestCacheOfSecretsWithoutALife(t *testing.T) {
+	leaktest.Check(t)
 	t.Parallel()
 	t.Run("no end", func(t *testing.T) {
 		t.Parallel()
@@ -319,6 +331,7 @@ func TestCacheOfSecretsWithoutALife(t *testing.T) {
 // A source that still has the old secret at the time of its early renewal is asked more and more often toward
 // the end, but not without limit.
 func TestCacheOfASourceThatIsLate(t *testing.T) {
+	leaktest.Check(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var fetches atomic.Int64
@@ -337,6 +350,7 @@ func TestCacheOfASourceThatIsLate(t *testing.T) {
 }
 
 func TestCacheDropsOnlyTheRefusedSecret(t *testing.T) {
+	leaktest.Check(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		source := &credSource{life: time.Hour, takes: time.Second}
@@ -365,6 +379,7 @@ func TestCacheDropsOnlyTheRefusedSecret(t *testing.T) {
 }
 
 func TestCacheOfASourceThatGivesTheSameAgain(t *testing.T) {
+	leaktest.Check(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		source := &credSource{life: time.Hour, same: true}
@@ -382,6 +397,7 @@ func TestCacheOfASourceThatGivesTheSameAgain(t *testing.T) {
 }
 
 func TestCacheRenewalThatFailsIsWorthTheRepeat(t *testing.T) {
+	leaktest.Check(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		source := &credSource{}
@@ -396,6 +412,7 @@ func TestCacheRenewalThatFailsIsWorthTheRepeat(t *testing.T) {
 }
 
 func TestCacheOfAProviderThatNeverReturns(t *testing.T) {
+	leaktest.Check(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		secrets := &cache[string]{fetch: func(context.Context) (string, time.Time, error) {
@@ -408,6 +425,7 @@ func TestCacheOfAProviderThatNeverReturns(t *testing.T) {
 }
 
 func TestCacheFetchHasTheLoggerAndNotTheContext(t *testing.T) {
+	leaktest.Check(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		log := logger{slog.New(slog.DiscardHandler)}
@@ -429,6 +447,7 @@ func TestCacheFetchHasTheLoggerAndNotTheContext(t *testing.T) {
 
 // Between a look at the old secret and the lock somebody else may have fetched the new one.
 func TestCacheWhereSomebodyWasFaster(t *testing.T) {
+	leaktest.Check(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		source := &credSource{life: time.Hour}

@@ -81,6 +81,7 @@ type clientNilAuth struct{}
 func (*clientNilAuth) Authenticate(*http.Request) error { return nil }
 
 func TestNewClientRefuses(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	const hidden = "do-not-show"
 	good := func(o ...modelarts.Option) []modelarts.Option { return o }
@@ -173,6 +174,7 @@ func TestNewClientRefuses(t *testing.T) {
 }
 
 func TestNewClientAccepts(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, c := range []struct {
 		name, endpoint, want string
@@ -221,6 +223,7 @@ func TestNewClientAccepts(t *testing.T) {
 
 // Keys are signed with host and path as they are sent, whatever the endpoint looks like.
 func TestEndpointFormsAreSignedAsSent(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	fake := modelartstest.New()
 	fake.AddDataset(modelarts.Dataset{ID: "ds"})
@@ -249,6 +252,7 @@ func TestEndpointFormsAreSignedAsSent(t *testing.T) {
 }
 
 func TestIDsThatAreRefusedNeverLeave(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	client := errsClient(t, modelarts.AuthenticatorFunc(func(*http.Request) error {
 		t.Error("credentials were used")
@@ -276,6 +280,7 @@ func TestIDsThatAreRefusedNeverLeave(t *testing.T) {
 }
 
 func TestIDsOnTheWire(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	s := clientServer(t, clientCompleted)
 	for _, c := range []struct{ id, wire string }{
@@ -312,6 +317,7 @@ func TestIDsOnTheWire(t *testing.T) {
 
 // Both the fake and the service compute a signature from what they receive.
 func TestOddIDsAreSignedAsSent(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	fake := modelartstest.New()
 	server := httptest.NewServer(fake)
@@ -328,6 +334,7 @@ func TestOddIDsAreSignedAsSent(t *testing.T) {
 }
 
 func TestRequestHeaders(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	client, err := modelarts.NewClient(errsEndpoint, errsProject, nil)
 	require.NoError(t, err)
@@ -358,6 +365,7 @@ func TestRequestHeaders(t *testing.T) {
 }
 
 func TestUserAgent(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	client, err := modelarts.NewClient(errsEndpoint, errsProject, nil, modelarts.WithUserAgent(" trainer/1.4 (x; y) "))
 	require.NoError(t, err)
@@ -367,6 +375,7 @@ func TestUserAgent(t *testing.T) {
 }
 
 func TestNewRequestPaths(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	client, err := modelarts.NewClient("https://modelarts.example/pre/", "p:1", nil)
 	require.NoError(t, err)
@@ -403,6 +412,7 @@ func TestNewRequestPaths(t *testing.T) {
 }
 
 func TestNewRequestRefusesMethodsAndContexts(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	client, err := modelarts.NewClient(errsEndpoint, errsProject, nil)
 	require.NoError(t, err)
@@ -416,6 +426,7 @@ func TestNewRequestRefusesMethodsAndContexts(t *testing.T) {
 }
 
 func TestNewRequestQueries(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	client, err := modelarts.NewClient(errsEndpoint, errsProject, nil)
 	require.NoError(t, err)
@@ -455,6 +466,7 @@ func TestNewRequestQueries(t *testing.T) {
 }
 
 func TestNewRequestBodies(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	client, err := modelarts.NewClient(errsEndpoint, errsProject, nil)
 	require.NoError(t, err)
@@ -475,6 +487,7 @@ func TestNewRequestBodies(t *testing.T) {
 }
 
 func TestDoRefusesOtherHosts(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	client := errsClient(t, modelarts.TokenAuth(errsToken), func(*http.Request) (*http.Response, error) {
 		t.Error("a request was sent")
@@ -510,6 +523,7 @@ func TestDoRefusesOtherHosts(t *testing.T) {
 }
 
 func TestDoDecodes(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	do := func(t *testing.T, body string, out any) error {
 		t.Helper()
@@ -566,6 +580,7 @@ func TestDoDecodes(t *testing.T) {
 }
 
 func TestDoLeavesTheRequestAsItIs(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	s := clientServer(t, clientCompleted)
 	client := clientOf(t, s.URL, modelarts.TokenAuth(errsToken))
@@ -585,6 +600,7 @@ func TestDoLeavesTheRequestAsItIs(t *testing.T) {
 
 // A request made by hand works as one of NewRequest does.
 func TestDoWithAHandMadeRequest(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	fake := modelartstest.New()
 	fake.AddDataset(modelarts.Dataset{ID: "ds:1"})
@@ -597,6 +613,7 @@ func TestDoWithAHandMadeRequest(t *testing.T) {
 }
 
 func TestClientsShareConnections(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	s := clientServer(t, clientCompleted)
 	one, two := clientOf(t, s.URL, nil), clientOf(t, s.URL, nil)
@@ -614,6 +631,7 @@ func TestClientsShareConnections(t *testing.T) {
 }
 
 func TestOwnHTTPClientIsNotModified(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	s := clientServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if cookie, err := r.Cookie("affinity"); err == nil {
@@ -657,6 +675,7 @@ func TestOwnHTTPClientIsNotModified(t *testing.T) {
 }
 
 func TestOwnHTTPClientTimeout(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	released := make(chan struct{})
 	s := clientServer(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -675,6 +694,7 @@ func TestOwnHTTPClientTimeout(t *testing.T) {
 }
 
 func TestRedirectsAreNotFollowed(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	other := clientServer(t, clientCompleted)
 	var status atomic.Int64
@@ -723,6 +743,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 
 // A transport may keep the answers that it gives, to give them again.
 func TestAnswersOfATransportAreNotModified(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	header := http.Header{"Location": {"https://evil.example/"}}
 	kept := &http.Response{StatusCode: http.StatusFound, Header: header, Body: http.NoBody}
@@ -735,6 +756,7 @@ func TestAnswersOfATransportAreNotModified(t *testing.T) {
 }
 
 func TestTransportsThatMisbehave(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	client := errsClient(t, nil, func(*http.Request) (*http.Response, error) { return nil, nil })
 	_, err := client.GetSyncStatus(t.Context(), "ds")
@@ -746,6 +768,7 @@ func TestTransportsThatMisbehave(t *testing.T) {
 }
 
 func TestCloseIdleConnectionsOfOwnTransport(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	var transport clientClosable
 	client := clientOf(t, errsEndpoint, nil, modelarts.WithHTTPClient(&http.Client{Transport: &transport}))
@@ -762,6 +785,7 @@ func (c *clientClosable) CloseIdleConnections() { c.closed++ }
 
 // One client serves many goroutines, and what it gives out belongs to the caller alone.
 func TestClientIsSharedByGoroutines(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	fake := modelartstest.New()
 	fake.AddDataset(modelarts.Dataset{ID: "ds"})
@@ -785,6 +809,7 @@ func TestClientIsSharedByGoroutines(t *testing.T) {
 }
 
 func TestNoClientOfItsOwnUsesTheSharedTransport(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	before := http.DefaultTransport
 	client := clientOf(t, errsEndpoint, nil)

@@ -45,6 +45,7 @@ func credSetenv(t *testing.T, variables ...string) {
 }
 
 func TestCredentialsPrintNoSecrets(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	c := modelarts.Credentials{
 		AccessKey: "ACCESS", SecretKey: "canary-secret", SecurityToken: "canary-token", Expires: time.Unix(1_900_000_000, 0),
@@ -71,6 +72,7 @@ func TestCredentialsPrintNoSecrets(t *testing.T) {
 }
 
 func TestCredentialsAreTheirOwnProvider(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	var provider modelarts.CredentialsProvider = credKeys
 	got, err := provider.Retrieve(t.Context())
@@ -79,6 +81,7 @@ func TestCredentialsAreTheirOwnProvider(t *testing.T) {
 }
 
 func TestEnvCredentials(t *testing.T) {
+	noLeaks(t)
 	for name, c := range map[string]struct {
 		env  []string
 		want modelarts.Credentials
@@ -119,6 +122,7 @@ func TestEnvCredentials(t *testing.T) {
 }
 
 func TestEnvCredentialsThatAreIncomplete(t *testing.T) {
+	noLeaks(t)
 	for _, c := range []struct{ set, missing string }{
 		{"HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"}, {"HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_AK"},
 		{"HW_ACCESS_KEY", "HW_SECRET_KEY"}, {"HW_SECRET_KEY", "HW_ACCESS_KEY"},
@@ -161,6 +165,7 @@ func credFails(err error) modelarts.CredentialsProvider {
 }
 
 func TestChainCredentials(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	none := credFails(fmt.Errorf("%w: the vault has no entry for me", modelarts.ErrNoCredentials))
 	alsoNone := credFails(fmt.Errorf("%w: no token file", modelarts.ErrNoCredentials))
@@ -192,6 +197,7 @@ func TestChainCredentials(t *testing.T) {
 }
 
 func TestChainThatRanDryThroughAClient(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	fake := credFake()
 	chain := modelarts.ChainCredentials(credFails(fmt.Errorf("%w: no\ntoken\x00file", modelarts.ErrNoCredentials)))

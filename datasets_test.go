@@ -149,6 +149,7 @@ func syncCollect(t *testing.T, client *modelarts.Client, opts *modelarts.Dataset
 }
 
 func TestListDatasetsQuery(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	zero, two, no, yes := 0, 2, false, true
 	imageClassification, custom := modelarts.DatasetImageClassification, modelarts.DatasetCustom
@@ -195,6 +196,7 @@ func TestListDatasetsQuery(t *testing.T) {
 }
 
 func TestListDatasets(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	t.Run("one page", func(t *testing.T) {
 		t.Parallel()
@@ -252,6 +254,7 @@ func TestListDatasets(t *testing.T) {
 
 // TestDatasets goes through all that a list may hold, over all kinds of services.
 func TestDatasets(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	services := map[string]syncShelf{
 		"by page":                            {},
@@ -315,6 +318,7 @@ func TestDatasets(t *testing.T) {
 }
 
 func TestDatasetsPages(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	tests := map[string]struct {
 		shelf   syncShelf
@@ -365,6 +369,7 @@ func TestDatasetsPages(t *testing.T) {
 
 // TestDatasetsWhileOthersAreCreated puts new datasets before the others, as the default order does.
 func TestDatasetsWhileOthersAreCreated(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, byItem := range []bool{false, true} {
 		for _, created := range []int{1, 3, 6, 8} {
@@ -397,6 +402,7 @@ func TestDatasetsWhileOthersAreCreated(t *testing.T) {
 }
 
 func TestDatasetsEndsEarly(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	t.Run("by a break", func(t *testing.T) {
 		t.Parallel()
@@ -462,6 +468,7 @@ func TestDatasetsEndsEarly(t *testing.T) {
 }
 
 func TestGetDataset(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	t.Run("there", func(t *testing.T) {
 		t.Parallel()
@@ -509,6 +516,7 @@ func TestGetDataset(t *testing.T) {
 }
 
 func TestFindDataset(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	find := func(t *testing.T, name string, datasets ...modelarts.Dataset) (*modelarts.Dataset, *modelartstest.Server, error) {
 		t.Helper()
@@ -632,6 +640,7 @@ func syncWantedDataset() *modelarts.Dataset {
 }
 
 func TestDatasetDecodes(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	t.Run("all fields, with numbers as strings", func(t *testing.T) {
 		t.Parallel()
@@ -681,6 +690,7 @@ func TestDatasetDecodes(t *testing.T) {
 // TestDatasetSecrets looks for the password of a database source and the signed URLs of samples in all that may
 // be printed.
 func TestDatasetSecrets(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	assertClean := func(t *testing.T, values ...any) {
 		t.Helper()
@@ -724,6 +734,7 @@ func TestDatasetSecrets(t *testing.T) {
 }
 
 func TestDatasetWords(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	types := map[modelarts.DatasetType]string{
 		modelarts.DatasetImageClassification: "0 image classification", modelarts.DatasetObjectDetection: "1 object detection",

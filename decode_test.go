@@ -48,6 +48,7 @@ type decodeAll struct {
 
 // Services have switched between 12 and "12", so integers are taken in both forms, wherever they are.
 func TestIntegersAsStrings(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	const rest = `,"text":"12","float":1.25,"any":"12","raw":["12"],"when":"2026-01-02T03:04:05Z","quoted":"8","big":9007199254740993}`
 	var numbers, texts decodeAll
@@ -68,6 +69,7 @@ func TestIntegersAsStrings(t *testing.T) {
 }
 
 func TestIntegersThatAreNone(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, c := range []struct{ body, field string }{
 		{`{"count":"x"}`, "count"},
@@ -91,6 +93,7 @@ func TestIntegersThatAreNone(t *testing.T) {
 }
 
 func TestDecodingIsBounded(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	var out decodeAll
 	deep := strings.Repeat(`{"Next":`, 2000) + `{"count":"1"}` + strings.Repeat("}", 2000)

@@ -34,6 +34,7 @@ func credFromEnv(t *testing.T, fake *modelartstest.Server, variables ...string) 
 }
 
 func TestEnvEndpoint(t *testing.T) {
+	noLeaks(t)
 	for name, c := range map[string]struct {
 		env  []string
 		want string
@@ -81,6 +82,7 @@ func TestEnvEndpoint(t *testing.T) {
 }
 
 func TestEnvProject(t *testing.T) {
+	noLeaks(t)
 	keys := []string{"MODELARTS_ENDPOINT", modelartstest.Endpoint, "HUAWEICLOUD_SDK_IAM_ENDPOINT", modelartstest.IAMEndpoint,
 		"HW_ACCESS_KEY", modelartstest.AccessKey, "HW_SECRET_KEY", modelartstest.SecretKey}
 	for name, c := range map[string]struct {
@@ -127,6 +129,7 @@ func TestEnvProject(t *testing.T) {
 }
 
 func TestEnvIAMEndpoint(t *testing.T) {
+	noLeaks(t)
 	for name, c := range map[string]struct {
 		env  []string
 		want string
@@ -169,6 +172,7 @@ func credSourcesInOrder(t *testing.T) (names []string, sources map[string][]stri
 }
 
 func TestEnvSourcesInTheirOrder(t *testing.T) {
+	noLeaks(t)
 	names, sources := credSourcesInOrder(t)
 	for first, name := range names {
 		t.Run(name, func(t *testing.T) {
@@ -216,6 +220,7 @@ func TestEnvSourcesInTheirOrder(t *testing.T) {
 }
 
 func TestEnvTokens(t *testing.T) {
+	noLeaks(t)
 	for _, name := range []string{"HW_AUTH_TOKEN", "OS_AUTH_TOKEN", "OS_TOKEN"} {
 		fake := credFake()
 		client, err := credFromEnv(t, fake, "MODELARTS_ENDPOINT", modelartstest.Endpoint, "HW_PROJECT_ID", modelartstest.ProjectID, name, modelartstest.Token)
@@ -228,6 +233,7 @@ func TestEnvTokens(t *testing.T) {
 }
 
 func TestEnvPasswords(t *testing.T) {
+	noLeaks(t)
 	for name, env := range map[string][]string{
 		"Terraform":        {"HW_USER_NAME", modelartstest.UserName, "HW_USER_PASSWORD", modelartstest.Password, "HW_DOMAIN_NAME", modelartstest.DomainName},
 		"OTC":              {"OS_USERNAME", modelartstest.UserName, "OS_PASSWORD", modelartstest.Password, "OS_DOMAIN_NAME", modelartstest.DomainName},
@@ -247,6 +253,7 @@ func TestEnvPasswords(t *testing.T) {
 }
 
 func TestEnvMissingPiecesAreNamed(t *testing.T) {
+	noLeaks(t)
 	base := []string{"MODELARTS_ENDPOINT", modelartstest.Endpoint, "HW_PROJECT_ID", "p", "HW_AUTH_URL", modelartstest.IAMEndpoint}
 	for _, c := range []struct {
 		env  []string
@@ -283,6 +290,7 @@ func TestEnvMissingPiecesAreNamed(t *testing.T) {
 }
 
 func TestEnvWithoutCredentials(t *testing.T) {
+	noLeaks(t)
 	_, err := credFromEnv(t, credFake(), "MODELARTS_REGION", "cn-north-4", "HW_DOMAIN_NAME", "d", "OS_DOMAIN_NAME", "d")
 	require.ErrorIs(t, err, modelarts.ErrNoCredentials, "a domain alone is no login")
 	for _, want := range []string{
@@ -297,6 +305,7 @@ func TestEnvWithoutCredentials(t *testing.T) {
 }
 
 func TestEnvProfileProject(t *testing.T) {
+	noLeaks(t)
 	profile := "[basic]\nak = " + modelartstest.AccessKey + "\nsk = " + modelartstest.SecretKey + "\nproject_id = of-the-profile\n"
 	path := credProfile(t, profile)
 	client, err := credFromEnv(t, credFake(), "MODELARTS_REGION", "cn-north-4", "HUAWEICLOUD_SDK_CREDENTIALS_FILE", path)
@@ -316,6 +325,7 @@ func TestEnvProfileProject(t *testing.T) {
 }
 
 func TestEnvProfileThatOthersCanRead(t *testing.T) {
+	noLeaks(t)
 	if runtime.GOOS == "windows" {
 		t.Skip("files have no such modes there")
 	}
@@ -332,6 +342,7 @@ func TestEnvProfileThatOthersCanRead(t *testing.T) {
 }
 
 func TestEnvObeysContextAndOptions(t *testing.T) {
+	noLeaks(t)
 	credClearEnv(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0") // where nobody answers
 	require.NoError(t, err)

@@ -85,6 +85,7 @@ func errsPlain(t *testing.T, text string) {
 }
 
 func TestErrorBodyShapes(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, c := range []struct {
 		name, body               string
@@ -137,6 +138,7 @@ func TestErrorBodyShapes(t *testing.T) {
 }
 
 func TestErrorLine(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	e := errsOf(t, 404, http.Header{"X-Request-Id": {"req-7"}, "Retry-After": {"7"}}, `{"error_code":"X.1","error_msg":"not here"}`)
 	assert.Equal(t, "modelarts: GET https://modelarts.example/v2/"+errsProject+"/datasets/ds/sync-data/status: "+
@@ -154,6 +156,7 @@ func TestErrorLine(t *testing.T) {
 }
 
 func TestErrorURLHasNoQuery(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	client := errsClient(t, nil, func(req *http.Request) (*http.Response, error) {
 		assert.Equal(t, "q=in-the-query", req.URL.RawQuery)
@@ -172,6 +175,7 @@ func TestErrorURLHasNoQuery(t *testing.T) {
 }
 
 func TestErrorRequestID(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	const body = `{"error_code":"X.1","request_id":"in-body"}`
 	for _, c := range []struct {
@@ -196,6 +200,7 @@ func TestErrorRequestID(t *testing.T) {
 }
 
 func TestErrorIsBounded(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	long := strings.Repeat("x", 100_000)
 	t.Run("message, code and body", func(t *testing.T) {
@@ -249,6 +254,7 @@ func errsMatches(err error) []string {
 }
 
 func TestErrorSentinels(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	const (
 		unauthorized, forbidden, notFound = "ErrUnauthorized", "ErrForbidden", "ErrNotFound"
@@ -315,6 +321,7 @@ func TestErrorSentinels(t *testing.T) {
 }
 
 func TestErrorSentinelsAmongThemselves(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	require.ErrorIs(t, modelarts.ErrDatasetNotFound, modelarts.ErrNotFound)
 	require.ErrorIs(t, modelarts.ErrSyncRunning, modelarts.ErrConflict)
@@ -333,6 +340,7 @@ type errsUncomparableError struct{ f func() }
 func (errsUncomparableError) Error() string { return "uncomparable" }
 
 func TestErrorHints(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	const incorrect = "Incorrect IAM authentication information: "
 	for _, c := range []struct {
@@ -393,6 +401,7 @@ func TestErrorHints(t *testing.T) {
 }
 
 func TestErrorWithoutAnswer(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, c := range []struct {
 		name  string
@@ -422,6 +431,7 @@ func TestErrorWithoutAnswer(t *testing.T) {
 }
 
 func TestErrorTellsAttempts(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	client := errsClient(t, nil, func(*http.Request) (*http.Response, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
@@ -432,6 +442,7 @@ func TestErrorTellsAttempts(t *testing.T) {
 }
 
 func TestErrorUnwraps(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	client := errsClient(t, nil, func(*http.Request) (*http.Response, error) {
 		return nil, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
@@ -450,6 +461,7 @@ func TestErrorUnwraps(t *testing.T) {
 }
 
 func TestErrorInLogs(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	e := errsOf(t, 429, http.Header{"X-Request-Id": {"req"}, "Retry-After": {"2"}}, `{"error_code":"X.1","error_msg":"slow\ndown"}`)
 	var b bytes.Buffer
@@ -467,6 +479,7 @@ func TestErrorInLogs(t *testing.T) {
 }
 
 func TestErrorRetryAfter(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	date := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	at := func(d time.Duration) string { return date.Add(d).Format(http.TimeFormat) }
@@ -510,6 +523,7 @@ func TestErrorRetryAfter(t *testing.T) {
 }
 
 func TestErrorOfSuccess(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, c := range []struct {
 		name, body, message string
@@ -548,6 +562,7 @@ func TestErrorOfSuccess(t *testing.T) {
 // TestARefusalThatEchoesTheRequest covers a wrong signature for a request whose path has the words that tell
 // of an expired token elsewhere: the gateway echoes it.
 func TestARefusalThatEchoesTheRequest(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := modelartstest.New()
@@ -566,6 +581,7 @@ func TestARefusalThatEchoesTheRequest(t *testing.T) {
 
 // TestABodyThatIsLargeKeepsItsCode covers what decides the class of an error behind a long message.
 func TestABodyThatIsLargeKeepsItsCode(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	fake := modelartstest.New()
 	fake.AddDataset(modelarts.Dataset{ID: "d"})
@@ -577,6 +593,7 @@ func TestABodyThatIsLargeKeepsItsCode(t *testing.T) {
 
 // TestATaskThatEchoesASecret covers the texts of a failed task, which go into the error of a wait.
 func TestATaskThatEchoesASecret(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	fake := modelartstest.New()
 	fake.AddDataset(modelarts.Dataset{ID: "d"})
@@ -595,6 +612,7 @@ func TestATaskThatEchoesASecret(t *testing.T) {
 
 // TestZeroValuesDoNotPanic covers what was not made by its constructor.
 func TestZeroValuesDoNotPanic(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	var client modelarts.Client
 	_, err := client.GetSyncStatus(t.Context(), "d")

@@ -72,6 +72,7 @@ const (
 )
 
 func TestAContextThatIsOverBeforeTheCall(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -94,6 +95,7 @@ func TestAContextThatIsOverBeforeTheCall(t *testing.T) {
 // TestAContextThatEndsOnTheWay ends the context in each phase of a call, in the first attempt and in the
 // second, after the service has said that it is busy.
 func TestAContextThatEndsOnTheWay(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	type phase struct {
 		name         string
@@ -192,6 +194,7 @@ func TestAContextThatEndsOnTheWay(t *testing.T) {
 }
 
 func TestTheCauseOfACancellationIsKept(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		transport := retryPipes(t, func(conn net.Conn, _ *http.Request, _ int) bool {
@@ -209,6 +212,7 @@ func TestTheCauseOfACancellationIsKept(t *testing.T) {
 
 // TestADialThatNoticesTheDeadlineFirst is about a network that counts the context's deadline down itself.
 func TestADialThatNoticesTheDeadlineFirst(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx := retryLateContext{Context: t.Context(), deadline: time.Now()}
@@ -228,6 +232,7 @@ type retryLateContext struct {
 func (c retryLateContext) Deadline() (time.Time, bool) { return c.deadline, true }
 
 func TestOneAttemptHasItsTime(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	write := func(conn net.Conn, text string) { _, _ = io.WriteString(conn, text) }
 	drip := func(conn net.Conn, text string) {
@@ -292,6 +297,7 @@ func TestOneAttemptHasItsTime(t *testing.T) {
 }
 
 func TestTheTimeOfAnAttemptCoversAuthentication(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for method, attempts := range map[string]int{http.MethodGet: 3, http.MethodPost: 1} {
 		synctest.Test(t, func(t *testing.T) {
@@ -319,6 +325,7 @@ func TestTheTimeOfAnAttemptCoversAuthentication(t *testing.T) {
 }
 
 func TestAnAttemptMayTakeForEver(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		transport := retryPipes(t, func(conn net.Conn, _ *http.Request, _ int) bool {
@@ -332,6 +339,7 @@ func TestAnAttemptMayTakeForEver(t *testing.T) {
 }
 
 func TestTheTimeoutOfTheCallersClient(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, test := range []struct{ name, head string }{
 		{"before the headers", ""}, {"inside the body", "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"},
@@ -363,6 +371,7 @@ func TestTheTimeoutOfTheCallersClient(t *testing.T) {
 }
 
 func TestAuthenticationThatFailsIsNotRetried(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	broken := errors.New("no key in the drawer")
 	script := newRetryScript(retryAnswers(200, ""))
@@ -389,6 +398,7 @@ func (b retryBody) Close() error {
 }
 
 func TestRequestBodies(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	type note struct {
 		Text string `json:"text"`
@@ -470,6 +480,7 @@ func TestRequestBodies(t *testing.T) {
 }
 
 func TestTheCallersRequestIsNotChanged(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	script := newRetryScript(retryAnswers(429, ""), retryAnswers(429, ""), retryAnswers(200, ""))
 	client := retryClientAt(t, modelartstest.Endpoint, modelarts.AuthenticatorFunc(func(req *http.Request) error {
@@ -503,6 +514,7 @@ func TestTheCallersRequestIsNotChanged(t *testing.T) {
 }
 
 func TestARequestWithoutHeaders(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	script := newRetryScript(retryAnswers(200, ""))
 	client := retryClient(t, script, retryAtOnce)
@@ -515,6 +527,7 @@ func TestARequestWithoutHeaders(t *testing.T) {
 }
 
 func TestASuccessThatIsNotTheJSONExpected(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, test := range []struct{ name, body, says string }{
 		{"empty", "", "empty"},
@@ -576,6 +589,7 @@ func TestASuccessThatIsNotTheJSONExpected(t *testing.T) {
 }
 
 func TestAnEncodingThatWasNotAskedFor(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, encoding := range []string{"br", "gzip", "zstd", "identity, br"} {
 		script := newRetryScript(retryAnswers(200, `{"ok":true}`, "Content-Encoding", encoding))
@@ -600,6 +614,7 @@ func TestAnEncodingThatWasNotAskedFor(t *testing.T) {
 }
 
 func TestTheLargestAnswer(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	const largest = 1 << 20
 	text := func(size int) string { return `"` + strings.Repeat("x", size-2) + `"` }
@@ -638,6 +653,7 @@ func (s *retryStream) Close() error {
 }
 
 func TestAnAnswerWithoutEndIsCutOff(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for name, out := range map[string]any{"wanted": new(string), "not wanted": nil} {
 		stream := new(retryStream)
@@ -655,6 +671,7 @@ func TestAnAnswerWithoutEndIsCutOff(t *testing.T) {
 // TestASuccessWhoseBodyNobodyWants is about calls without out: their 2xx counts, however it goes on, and
 // nobody waits long for the rest.
 func TestASuccessWhoseBodyNobodyWants(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, test := range []struct{ name, rest string }{
 		{"stalls at once", ""}, {"stalls in the middle", "half"}, {"is a web page", strings.Repeat("<p>", 4)},
@@ -690,6 +707,7 @@ func TestASuccessWhoseBodyNobodyWants(t *testing.T) {
 }
 
 func TestATransportThatReturnsNothing(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	script := newRetryScript(func(*http.Request) (*http.Response, error) { return nil, nil }) //nolint:nilnil // A mistake that callers make.
 	err := retryCall(t.Context(), t, retryClient(t, script, retryAtOnce), http.MethodGet, nil)
@@ -698,6 +716,7 @@ func TestATransportThatReturnsNothing(t *testing.T) {
 }
 
 func TestATransportThatReturnsNoBody(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	script := newRetryScript(func(req *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusOK, Request: req}, nil
@@ -709,6 +728,7 @@ func TestATransportThatReturnsNoBody(t *testing.T) {
 }
 
 func TestAPanicPassesThrough(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	fake := modelartstest.New()
 	fake.AddDataset(modelarts.Dataset{ID: "flowers"})
@@ -791,6 +811,7 @@ func (w retryWrapper) Observe(sent *http.Request, resp *http.Response, refused *
 }
 
 func TestObserver(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	refusal := retryAnswers(401, `{"error_code":"APIGW.0307","error_msg":"The token must be updated"}`)
 	run := func(t *testing.T, observer *retryObserver, attempts int, method string, steps ...retryStep) (*retryScript, error) {
@@ -925,6 +946,7 @@ type retryBroken struct{}
 func (retryBroken) Read([]byte) (int, error) { return 0, syscall.ECONNRESET }
 
 func TestAWrappedSignerStillLearns(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := modelartstest.New()

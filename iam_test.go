@@ -50,6 +50,7 @@ func credJSON(t *testing.T, text []byte) map[string]any {
 }
 
 func TestPasswordLoginRequest(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for name, c := range map[string]struct {
 		change func(*modelarts.PasswordLogin)
@@ -87,6 +88,7 @@ func TestPasswordLoginRequest(t *testing.T) {
 }
 
 func TestPasswordLoginThatIsIncomplete(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for missing, change := range map[string]func(*modelarts.PasswordLogin){
 		"domain name":        func(l *modelarts.PasswordLogin) { l.DomainName = "" },
@@ -105,6 +107,7 @@ func TestPasswordLoginThatIsIncomplete(t *testing.T) {
 }
 
 func TestPasswordLoginPrintsNoPassword(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	login := credLogin
 	login.Password = "canary-password"
@@ -120,6 +123,7 @@ func TestPasswordLoginPrintsNoPassword(t *testing.T) {
 }
 
 func TestWrongPasswordIsTriedOnceAMinute(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -145,6 +149,7 @@ func TestWrongPasswordIsTriedOnceAMinute(t *testing.T) {
 }
 
 func TestTokenIsRenewed(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -160,6 +165,7 @@ func TestTokenIsRenewed(t *testing.T) {
 }
 
 func TestTokenThatEndsEarlyIsRenewedByOneForAll(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -177,6 +183,7 @@ func TestTokenThatEndsEarlyIsRenewedByOneForAll(t *testing.T) {
 }
 
 func TestTokenThatIsRefusedAgain(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	fake := credFake()
 	iam := modelartstest.NewIAM(fake)
@@ -194,6 +201,7 @@ func TestTokenThatIsRefusedAgain(t *testing.T) {
 }
 
 func TestSameTokenIsNotSentAgain(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	fake := credFake()
 	iam := modelartstest.NewIAM(fake)
@@ -211,6 +219,7 @@ func TestSameTokenIsNotSentAgain(t *testing.T) {
 }
 
 func TestIAMRetries(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -229,6 +238,7 @@ func TestIAMRetries(t *testing.T) {
 }
 
 func TestIAMAnswersThatAreNoSuccess(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for name, fault := range map[string]modelartstest.Fault{
 		"no token":           {Status: 201, Body: `{"token":{"expires_at":"2000-01-02T00:00:00.000000Z"}}`},
@@ -258,6 +268,7 @@ func TestIAMAnswersThatAreNoSuccess(t *testing.T) {
 }
 
 func TestIAMThatEchoesSecrets(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	const idToken = "canary-id+token/=="
 	file := filepath.Join(t.TempDir(), "id")
@@ -342,6 +353,7 @@ func credJSONTexts(body []byte) []string {
 }
 
 func TestAgencyCredentials(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for name, c := range map[string]struct {
 		agency modelarts.Agency
@@ -393,6 +405,7 @@ func TestAgencyCredentials(t *testing.T) {
 }
 
 func TestAgenciesThatCannotBe(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	fake := credFake()
 	iam := modelartstest.NewIAM(fake)
@@ -424,6 +437,7 @@ func TestAgenciesThatCannotBe(t *testing.T) {
 }
 
 func TestOIDCCredentials(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -459,6 +473,7 @@ func TestOIDCCredentials(t *testing.T) {
 }
 
 func TestOIDCThatCannotWork(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	fake := credFake()
 	iam := modelartstest.NewIAM(fake)
@@ -494,6 +509,7 @@ func TestOIDCThatCannotWork(t *testing.T) {
 }
 
 func TestProjectID(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	signer := modelarts.NewSigner(credKeys)
 	lookUp := func(t *testing.T, fake *modelartstest.Server, auth modelarts.Authenticator, name string) (string, error) {
@@ -594,6 +610,7 @@ func TestProjectID(t *testing.T) {
 
 // The links of an answer lead nowhere else, and not in circles.
 func TestProjectIDFollowsNoForeignLink(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for name, next := range map[string]string{
 		"another host": `"https://elsewhere.test/v3/projects?name=evil&page=2"`,
@@ -620,6 +637,7 @@ func TestProjectIDFollowsNoForeignLink(t *testing.T) {
 }
 
 func TestIAMEndpoint(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for endpoint, want := range map[string]string{
 		"https://iam.test":           "https://iam.test",

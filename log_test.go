@@ -51,6 +51,7 @@ func (l *retryLog) records(t *testing.T) []retryRecord {
 }
 
 func TestLogOfACall(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := modelartstest.New()
@@ -108,6 +109,7 @@ func TestLogOfACall(t *testing.T) {
 }
 
 func TestLogLevels(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for level, want := range map[slog.Level]int{slog.LevelDebug: 7, slog.LevelInfo: 3, slog.LevelWarn: 3, slog.LevelError: 0} {
 		var output retryLog
@@ -118,6 +120,7 @@ func TestLogLevels(t *testing.T) {
 }
 
 func TestOnlyARetryThatIsMadeIsLogged(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for name, step := range map[string]retryStep{
 		"a refusal":             retryAnswers(403, ""),
@@ -137,6 +140,7 @@ func TestOnlyARetryThatIsMadeIsLogged(t *testing.T) {
 }
 
 func TestLogOfAnAuthenticatorThatFails(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	var output retryLog
 	client := retryClientAt(t, modelartstest.Endpoint, modelarts.AuthenticatorFunc(func(*http.Request) error {
@@ -150,6 +154,7 @@ func TestLogOfAnAuthenticatorThatFails(t *testing.T) {
 }
 
 func TestThePathInTheLogHasNoProject(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, test := range []struct{ project, path, want string }{
 		{"p1", "/v2/{project_id}/things/t1", "/v2/{project_id}/things/t1"},
@@ -174,6 +179,7 @@ func TestThePathInTheLogHasNoProject(t *testing.T) {
 }
 
 func TestLogsHoldNoSecrets(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	const secret, token = "the-secret-key-of-this-test", "the-security-token/of+this=test"
 	// The gateway echoes what it was sent.
@@ -225,6 +231,7 @@ func (e *retryEchoError) Error() string { return e.text }
 func (e *retryEchoError) Unwrap() error { return io.ErrUnexpectedEOF }
 
 func TestLogRecordsAreOneLineEach(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	var output retryLog
 	logger := slog.New(slog.NewTextHandler(&output, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -240,6 +247,7 @@ func TestLogRecordsAreOneLineEach(t *testing.T) {
 
 // TestSilenceByDefault is not parallel, since it listens to the loggers of the process.
 func TestSilenceByDefault(t *testing.T) {
+	noLeaks(t)
 	var output bytes.Buffer
 	standard := slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(&output, &slog.HandlerOptions{Level: slog.LevelDebug - 100})))
@@ -272,6 +280,7 @@ func (h retryHandler) Handle(ctx context.Context, _ slog.Record) error {
 }
 
 func TestLogRecordsComeWithTheContextOfTheCall(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	var values []any
 	handler := retryHandler{slog.DiscardHandler, &values}

@@ -1,49 +1,62 @@
 package modelarts_test
 
 import (
-	"bytes"
-	"flag"
-	"fmt"
-	"os"
-	"runtime"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"strings"
 	"testing"
-	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/modelarts-go/modelarts"
+	"github.com/modelarts-go/modelarts/internal/leaktest"
 )
 
-// TestMain fails if any test has left a goroutine of this package or of a connection behind.
-func TestMain(m *testing.M) {
-	status := m.Run()
-	if fuzz := flag.Lookup("test.fuzz"); status == 0 && (fuzz == nil || fuzz.Value.String() == "") {
-		if left := leftGoroutines(); left != "" {
-			fmt.Fprintln(os.Stderr, "goroutines left behind by the tests:\n"+left)
-			status = 1
+// noLeaks is the first line of every test.
+func noLeaks(t *testing.T) {
+	t.Helper()
+	leaktest.Check(t, func() {
+		// All clients without an http.Client of their own share their connections.
+		if client, err := modelarts.NewClient("https://localhost", "p", nil); err == nil {
+			client.CloseIdleConnections()
 		}
-	}
-	os.Exit(status)
+	})
 }
 
-// leftGoroutines returns the stacks of goroutines that do not end, given time for it.
-func leftGoroutines() string {
-	// All clients without an http.Client of their own share their connections.
-	if client, err := modelarts.NewClient("https://localhost", "p", nil); err == nil {
-		client.CloseIdleConnections()
-	}
-	var left []byte
-	for range 300 {
-		left = nil
-		stacks := make([]byte, 1<<22)
-		for _, stack := range bytes.Split(stacks[:runtime.Stack(stacks, true)], []byte("\n\n")) {
-			ours := bytes.Contains(stack, []byte("modelarts")) || bytes.Contains(stack, []byte("net/http."))
-			if ours && !bytes.Contains(stack, []byte("leftGoroutines")) {
-				left = append(append(left, stack...), "\n\n"...)
+func TestEveryTestLooksForLeaks(t *testing.T) {
+	noLeaks(t)
+	t.Parallel()
+	files, err := filepath.Glob("*_test.go")
+	require.NoError(t, err)
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		for _, decl := range file.Decls {
+			if f, ok := decl.(*ast.FuncDecl); ok && strings.HasPrefix(f.Name.Name, "Test") {
+				assert.True(t, startsWithCheck(f.Body), "%s in %s does not begin with noLeaks or leaktest.Check", f.Name, name)
 			}
 		}
-		if left == nil {
-			return ""
-		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	return string(left)
+}
+
+func startsWithCheck(body *ast.BlockStmt) bool {
+	statement, ok := body.List[0].(*ast.ExprStmt)
+	if !ok {
+		return false
+	}
+	call, ok := statement.X.(*ast.CallExpr)
+	if !ok {
+		return false
+	}
+	switch f := call.Fun.(type) {
+	case *ast.Ident:
+		return f.Name == "noLeaks"
+	case *ast.SelectorExpr:
+		return f.Sel.Name == "Check"
+	default:
+		return false
+	}
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/modelarts-go/modelarts/internal/leaktest"
 )
 
 // credBlackHole swallows requests, but for the paths that it knows.
@@ -22,6 +24,7 @@ func (h credBlackHole) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func TestMetadataThatNeverAnswers(t *testing.T) {
+	leaktest.Check(t)
 	for _, name := range []string{"MODELARTS_METADATA_DISABLED", "MODELARTS_METADATA_ENDPOINT"} {
 		t.Setenv(name, "")
 	}

@@ -46,6 +46,7 @@ func credAskMetadata(t *testing.T) (modelarts.Credentials, error) {
 }
 
 func TestMetadataCredentials(t *testing.T) {
+	noLeaks(t)
 	fake, metadata := credInstance(t)
 	metadata.SetTokenRequired(true)
 	keys, err := credAskMetadata(t)
@@ -70,6 +71,7 @@ func TestMetadataCredentials(t *testing.T) {
 }
 
 func TestMetadataWithoutSessionTokens(t *testing.T) {
+	noLeaks(t)
 	_, metadata := credInstance(t)
 	for _, status := range []int{404, 405, 503} {
 		metadata.Inject(modelartstest.Fault{Path: credSessionPath, Status: status, Body: "no"})
@@ -86,6 +88,7 @@ func TestMetadataWithoutSessionTokens(t *testing.T) {
 }
 
 func TestMetadataThatHasNoKeys(t *testing.T) {
+	noLeaks(t)
 	_, metadata := credInstance(t)
 	for name, fault := range map[string]modelartstest.Fault{
 		"as a 404":             {Path: credKeyPath, Status: 404},
@@ -106,6 +109,7 @@ func TestMetadataThatHasNoKeys(t *testing.T) {
 }
 
 func TestMetadataThatIsBroken(t *testing.T) {
+	noLeaks(t)
 	_, metadata := credInstance(t)
 	for name, fault := range map[string]modelartstest.Fault{
 		"no session for us":    {Path: credSessionPath, Status: 403},
@@ -144,6 +148,7 @@ func TestMetadataThatIsBroken(t *testing.T) {
 }
 
 func TestMetadataWhereNobodyIs(t *testing.T) {
+	noLeaks(t)
 	credClearEnv(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -157,6 +162,7 @@ func TestMetadataWhereNobodyIs(t *testing.T) {
 }
 
 func TestMetadataObeysItsCaller(t *testing.T) {
+	noLeaks(t)
 	credClearEnv(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0") // connections wait there, and nobody answers
 	require.NoError(t, err)
@@ -170,6 +176,7 @@ func TestMetadataObeysItsCaller(t *testing.T) {
 }
 
 func TestMetadataGoesStraightToTheService(t *testing.T) {
+	noLeaks(t)
 	var proxied, elsewhere atomic.Int64
 	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { proxied.Add(1) }))
 	defer proxy.Close()
@@ -191,6 +198,7 @@ func TestMetadataGoesStraightToTheService(t *testing.T) {
 }
 
 func TestMetadataSettings(t *testing.T) {
+	noLeaks(t)
 	_, metadata := credInstance(t)
 	credSetenv(t, "MODELARTS_METADATA_DISABLED", "true")
 	_, err := credAskMetadata(t)

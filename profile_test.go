@@ -30,6 +30,7 @@ func credHomeProfile(t *testing.T, content string) {
 }
 
 func TestProfileFormats(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	want := modelarts.Credentials{AccessKey: "AK", SecretKey: "s=k#;\"'"}
 	for name, content := range map[string]string{
@@ -57,6 +58,7 @@ func TestProfileFormats(t *testing.T) {
 }
 
 func TestProfilesThatAreBroken(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for name, c := range map[string]struct{ content, want string }{
 		"no sk":              {"[basic]\nak = canary\n", "has ak in its section [basic], but no sk"},
@@ -93,6 +95,7 @@ func TestProfilesThatAreBroken(t *testing.T) {
 }
 
 func TestProfilesThatCannotBeRead(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	missing := filepath.Join(t.TempDir(), "missing")
 	_, err := modelarts.ProfileCredentials(missing).Retrieve(t.Context())
@@ -116,6 +119,7 @@ func TestProfilesThatCannotBeRead(t *testing.T) {
 }
 
 func TestProfilePath(t *testing.T) {
+	noLeaks(t)
 	credClearEnv(t)
 	provider := modelarts.ProfileCredentials("")
 	_, err := provider.Retrieve(t.Context())
@@ -149,6 +153,7 @@ func TestProfilePath(t *testing.T) {
 }
 
 func TestProfileThatOthersCanRead(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("files have no such modes there")
@@ -173,6 +178,7 @@ func TestProfileThatOthersCanRead(t *testing.T) {
 }
 
 func TestProfileThatChanges(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	fake := credFake()
 	path := credProfile(t, "[basic]\nak = OLD\nsk = canary-old-secret\n")

@@ -16,6 +16,7 @@ import (
 // TestREADMECompiles builds every Go block of the README: programs and tests as they are, fragments inside of
 // a function that has the names which they use.
 func TestREADMECompiles(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)

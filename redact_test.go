@@ -84,6 +84,7 @@ func redactPublic(name string) bool {
 }
 
 func TestSecretsDoNotPrint(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	type unexported struct {
 		holder any
@@ -135,6 +136,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 }
 
 func TestWhatIsPrintedInstead(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	login := modelarts.PasswordLogin{DomainName: "domain", UserName: "us\ner", Password: redactPassword, ProjectName: "cn-north-4"}
 	client := errsClient(t, modelarts.TokenAuth(redactToken), nil)
@@ -163,6 +165,7 @@ func TestWhatIsPrintedInstead(t *testing.T) {
 
 // Providers that read from outside hold nothing until they are asked, and print nothing afterwards.
 func TestProvidersDoNotPrint(t *testing.T) {
+	noLeaks(t)
 	t.Setenv("HUAWEICLOUD_SDK_AK", "AKIDENTIFIER")
 	t.Setenv("HUAWEICLOUD_SDK_SK", redactSecretKey)
 	t.Setenv("HUAWEICLOUD_SDK_SECURITY_TOKEN", redactSecurityToken)
@@ -192,6 +195,7 @@ func redactBearer(name, value string) modelarts.Authenticator {
 
 // Whatever an answer repeats of the request, nothing secret gets into an error or a log.
 func TestEchoedSecretsAreRedacted(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	token := strings.ReplaceAll(redactToken, "<x>", "") // JSON escapes are another case
 	auths := map[string]modelarts.Authenticator{
@@ -291,6 +295,7 @@ func redactSignature(req *http.Request) string {
 
 // Secrets that the client does not know are found by their names.
 func TestNamedSecretsAreRedacted(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	const secret = "hidden-value"
 	for _, text := range []string{
@@ -318,6 +323,7 @@ func TestNamedSecretsAreRedacted(t *testing.T) {
 
 // A transport may tell of the address of a proxy, with its password.
 func TestProxyPasswordsAreRedacted(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	const password = "hunter2"
 	parse := func(suffix string) (*url.URL, error) { return url.Parse("http://user:" + password + suffix) }
@@ -348,6 +354,7 @@ func TestProxyPasswordsAreRedacted(t *testing.T) {
 
 // What a transport says of a request may quote its headers.
 func TestTransportTextsAreRedacted(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for name, auth := range map[string]modelarts.Authenticator{
 		"token": modelarts.TokenAuth(redactToken), "signer": modelarts.NewSigner(redactCredentials),
@@ -369,6 +376,7 @@ func TestTransportTextsAreRedacted(t *testing.T) {
 
 // The gateway of the fake echoes what it has signed, as the real one does.
 func TestGatewayEchoIsRedacted(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	fake := modelartstest.New()
 	var logs bytes.Buffer

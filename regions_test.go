@@ -12,6 +12,7 @@ import (
 )
 
 func TestEndpointsOfRegions(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, c := range []struct{ region, modelarts, iam string }{
 		{"cn-north-4", "modelarts.cn-north-4.myhuaweicloud.com", "iam.cn-north-4.myhuaweicloud.com"},
@@ -45,6 +46,7 @@ func TestEndpointsOfRegions(t *testing.T) {
 }
 
 func TestRegionsThatAreRefused(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, region := range []string{
 		"", " ", "evil.com/", "evil.com", "a.b", "x@y", "x:y", "x/../y", "a b", "cn-north-4\n", "-", "-a", "a-", "a--b", "CN-NORTH-4", "é", "a%2e", "a?b", "a#b", `a\b`,

@@ -134,6 +134,7 @@ func retryAPIError(t *testing.T, err error) *modelarts.APIError {
 }
 
 func TestEveryStatusIsSentAsOftenAsItMayBe(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	often := map[int]map[string]int{
 		http.StatusRequestTimeout:      {http.MethodGet: 4, http.MethodPost: 1},
@@ -161,6 +162,7 @@ func TestEveryStatusIsSentAsOftenAsItMayBe(t *testing.T) {
 }
 
 func TestOtherMethodsAreRepeatedOnlyWhenNothingWasDone(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, test := range []struct {
 		method string
@@ -177,6 +179,7 @@ func TestOtherMethodsAreRepeatedOnlyWhenNothingWasDone(t *testing.T) {
 }
 
 func TestCodesThatDecideAboutARetry(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, test := range []struct {
 		status    int
@@ -219,6 +222,7 @@ func (retryTimeoutError) Timeout() bool   { return true }
 func (retryTimeoutError) Temporary() bool { return true }
 
 func TestFailuresWithoutAnAnswer(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	op := func(name string, err error) error { return &net.OpError{Op: name, Net: "tcp", Err: err} }
 	for _, test := range []struct {
@@ -273,6 +277,7 @@ func TestFailuresWithoutAnAnswer(t *testing.T) {
 }
 
 func TestASuccessEndsTheCall(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for attempts := 1; attempts <= 4; attempts++ {
 		steps := make([]retryStep, attempts-1, attempts)
@@ -288,6 +293,7 @@ func TestASuccessEndsTheCall(t *testing.T) {
 }
 
 func TestMaxAttempts(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, attempts := range []int{1, 2, 7} {
 		script := newRetryScript(retryAnswers(503, ""))
@@ -300,6 +306,7 @@ func TestMaxAttempts(t *testing.T) {
 }
 
 func TestRetryPoliciesThatMakeNoSense(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for name, policy := range map[string]modelarts.RetryPolicy{
 		"negative attempts":             {MaxAttempts: -1},
@@ -322,6 +329,7 @@ func TestRetryPoliciesThatMakeNoSense(t *testing.T) {
 }
 
 func TestTheLongestDelaysDoNotOverflow(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	const forever = time.Duration(1<<63 - 1)
 	script := newRetryScript(retryAnswers(503, ""))
@@ -334,6 +342,7 @@ func TestTheLongestDelaysDoNotOverflow(t *testing.T) {
 }
 
 func TestPausesAreDrawnUpToDoublingCeilings(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	const seconds = time.Second
 	for _, test := range []struct {
@@ -386,6 +395,7 @@ func TestPausesAreDrawnUpToDoublingCeilings(t *testing.T) {
 }
 
 func TestRetryAfter(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	// The bubble's clock begins at the turn of the century; the service's is off.
 	service := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
@@ -433,6 +443,7 @@ func TestRetryAfter(t *testing.T) {
 }
 
 func TestRetryAfterThatNobodyWaitsFor(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, test := range []struct {
 		value string
@@ -456,6 +467,7 @@ func TestRetryAfterThatNobodyWaitsFor(t *testing.T) {
 }
 
 func TestAPauseThatWouldOutlastTheDeadline(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, test := range []struct {
 		name    string
@@ -534,6 +546,7 @@ func (b *retryBucket) succeed(t *testing.T, times int) {
 }
 
 func TestTheRetryBudget(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		bucket := newRetryBucket(t)
@@ -573,6 +586,7 @@ func TestTheRetryBudget(t *testing.T) {
 }
 
 func TestTheRetryBudgetIsSharedByAllCallsOfAClient(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		script := newRetryScript(retryAnswers(503, ""))
@@ -587,6 +601,7 @@ func TestTheRetryBudgetIsSharedByAllCallsOfAClient(t *testing.T) {
 }
 
 func TestCallsGoOnWhileTheBudgetIsEmpty(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		bucket := newRetryBucket(t)
@@ -596,6 +611,7 @@ func TestCallsGoOnWhileTheBudgetIsEmpty(t *testing.T) {
 }
 
 func TestEveryAttemptIsSignedAfterThePause(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := modelartstest.New()
@@ -620,6 +636,7 @@ func TestEveryAttemptIsSignedAfterThePause(t *testing.T) {
 }
 
 func TestASignatureThatWouldBeTooOldIsMadeAnew(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := modelartstest.New()

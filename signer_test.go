@@ -41,6 +41,7 @@ func credSigned(t *testing.T, req *http.Request) sdkhmac.Authorization {
 
 // Others have computed the signatures of these requests, at a time to which the bubble's clock is set.
 func TestSignerMakesTheSignaturesOfOthers(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	text, err := os.ReadFile("testdata/signing-vectors.json")
 	require.NoError(t, err)
@@ -85,6 +86,7 @@ func TestSignerMakesTheSignaturesOfOthers(t *testing.T) {
 }
 
 func TestSignerSignsWhatTheRequestHas(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for name, c := range map[string]struct {
 		header http.Header
@@ -137,6 +139,7 @@ func TestSignerSignsWhatTheRequestHas(t *testing.T) {
 }
 
 func TestSignerScope(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -157,6 +160,7 @@ func TestSignerScope(t *testing.T) {
 }
 
 func TestSignerScopeVectors(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	const path = "https://modelarts.eu-de.otc.t-systems.com/v2/0123456789abcdef0123456789abcdef/datasets/gfghHSokody6AJigS5A/sync-data"
 	for _, c := range []struct{ method, url, region, service, signature string }{
@@ -176,6 +180,7 @@ func TestSignerScopeVectors(t *testing.T) {
 }
 
 func TestSignerHashesTheBody(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	signer := modelarts.NewSigner(credKeys)
 	const body = "dataset_name=猫"
@@ -240,6 +245,7 @@ func (b credBrokenBody) Read([]byte) (int, error) { return 0, b.err }
 func (b credBrokenBody) Close() error { *b.closed = true; return nil }
 
 func TestSignerTouchesHeadersOnly(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	req := credRequest(t, "PUT", "https://User.Test:8443/a%2Fb/c:d?z=1&a=%20+", `{}`)
 	req.Header.Set("Accept", "x")
@@ -261,6 +267,7 @@ func TestSignerTouchesHeadersOnly(t *testing.T) {
 
 // The host that is signed is the host that arrives.
 func TestSignerHost(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for name, address := range map[string]string{
 		"name":           "http://modelarts.test/",
@@ -298,6 +305,7 @@ func TestSignerHost(t *testing.T) {
 
 // A Signer without a client gets no answers, and never waits for one.
 func TestSignerStandsAlone(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := credFake()
@@ -323,6 +331,7 @@ func TestSignerStandsAlone(t *testing.T) {
 }
 
 func TestSignerObserveWithoutAClient(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		signer := modelarts.NewSigner(credKeys)
@@ -349,6 +358,7 @@ func TestSignerObserveWithoutAClient(t *testing.T) {
 }
 
 func TestSignerAllocatesLittle(t *testing.T) {
+	noLeaks(t)
 	for name, keys := range map[string]modelarts.Credentials{
 		"permanent": credKeys,
 		"temporary": {AccessKey: "AK", SecretKey: "SK", SecurityToken: strings.Repeat("t", 500), Expires: time.Now().Add(time.Hour)},

@@ -28,6 +28,7 @@ var soakFor = flag.Duration("soak", 0, "run TestSoak for about this long, with 2
 // resets connections before and after it has done what was asked, is slow, revokes tokens, and its clock
 // jumps. Every wait has to end with the right status, and every start has to happen exactly once.
 func TestSoak(t *testing.T) {
+	noLeaks(t)
 	waiters, polls, options := 150, 8, modelarts.WaitOptions{MinInterval: 50 * time.Millisecond, MaxInterval: 200 * time.Millisecond}
 	moods := 3 * time.Second
 	if *soakFor > 0 {

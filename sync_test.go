@@ -144,6 +144,7 @@ func syncOnPoll(fault modelartstest.Fault) modelartstest.Fault {
 }
 
 func TestStartSyncRemembersWhatWasThereBefore(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	tests := map[string]struct {
 		prepare func(rig *syncRig)
@@ -188,6 +189,7 @@ func TestStartSyncRemembersWhatWasThereBefore(t *testing.T) {
 }
 
 func TestStartSyncPostsNothingAfterAFailedRead(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	tests := map[string]struct {
 		fault   modelartstest.Fault
@@ -245,6 +247,7 @@ func TestStartSyncPostsNothingAfterAFailedRead(t *testing.T) {
 
 // TestStartSyncOnTheWire reads the bytes of the POST.
 func TestStartSyncOnTheWire(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -304,6 +307,7 @@ func syncServe(conn net.Conn, posted chan<- string) {
 }
 
 func TestStartSyncTakesAnySuccess(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	tests := map[string]modelartstest.Fault{
 		"200 without a body":         {Status: 200},
@@ -337,6 +341,7 @@ func TestStartSyncTakesAnySuccess(t *testing.T) {
 
 // TestStartSyncIsMadeOnce goes through all that can leave the outcome of a POST unknown.
 func TestStartSyncIsMadeOnce(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	unknown := map[string]modelartstest.Fault{
 		"a timeout":          {Delay: time.Hour},
@@ -420,6 +425,7 @@ func TestStartSyncIsMadeOnce(t *testing.T) {
 }
 
 func TestStartSyncReturnsWhatIsDecided(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	tests := map[string]struct {
 		fault   modelartstest.Fault
@@ -485,6 +491,7 @@ func TestStartSyncReturnsWhatIsDecided(t *testing.T) {
 
 // TestStartSyncRepeatsWhatWasNotCarriedOut has the cases in which a POST may be repeated without a look.
 func TestStartSyncRepeatsWhatWasNotCarriedOut(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	t.Run("429 with a pause", func(t *testing.T) {
 		t.Parallel()
@@ -567,6 +574,7 @@ func TestStartSyncRepeatsWhatWasNotCarriedOut(t *testing.T) {
 }
 
 func TestStartSyncMeetsARunningSynchronization(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	t.Run("by the first POST", func(t *testing.T) {
 		t.Parallel()
@@ -630,6 +638,7 @@ func TestStartSyncMeetsARunningSynchronization(t *testing.T) {
 
 // TestStartSyncByTwoProcesses lets several start the same dataset at once: one wins, the others can join.
 func TestStartSyncByTwoProcesses(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		rig := newSyncRig(4)
@@ -663,6 +672,7 @@ func TestStartSyncByTwoProcesses(t *testing.T) {
 }
 
 func TestStartSyncWhenTheLooksFail(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	tests := map[string]struct {
 		look    modelartstest.Fault
@@ -747,6 +757,7 @@ func TestStartSyncWhenTheLooksFail(t *testing.T) {
 
 // TestStartSyncLeavesTheServiceAlone has answers of unknown outcome that also ask to come back later.
 func TestStartSyncLeavesTheServiceAlone(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	t.Run("it looks and posts no earlier than that", func(t *testing.T) {
 		t.Parallel()
@@ -802,6 +813,7 @@ func TestStartSyncLeavesTheServiceAlone(t *testing.T) {
 }
 
 func TestStartSyncWhenTheContextEnds(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	t.Run("during the POST", func(t *testing.T) {
 		t.Parallel()
@@ -869,6 +881,7 @@ func TestStartSyncWhenTheContextEnds(t *testing.T) {
 
 // TestStartSyncAgainstASparseService has answers that tell the state and nothing else.
 func TestStartSyncAgainstASparseService(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	completed := modelarts.SyncStatus{Status: modelarts.SyncCompleted}
 	running := modelarts.SyncStatus{Status: modelarts.SyncRunning}
@@ -905,6 +918,7 @@ func TestStartSyncAgainstASparseService(t *testing.T) {
 }
 
 func TestSyncTaskIsPlainData(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	task := modelarts.SyncTask{
 		DatasetID: syncDataset, PreviousTaskID: "task-1", PreviousCreateTime: 1605690595404,
@@ -927,6 +941,7 @@ func TestSyncTaskIsPlainData(t *testing.T) {
 
 // TestSyncTaskInAnotherProcess stores a task, and waits for it with another client that knows nothing else.
 func TestSyncTaskInAnotherProcess(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		rig := newSyncRig(4)
@@ -950,6 +965,7 @@ func TestSyncTaskInAnotherProcess(t *testing.T) {
 }
 
 func TestSync(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	t.Run("from the start to the end", func(t *testing.T) {
 		t.Parallel()
@@ -986,6 +1002,7 @@ func TestSync(t *testing.T) {
 // TestSyncAgainstTheNaiveLoop is why this package remembers what was there: the service registers a start a
 // little late, and the obvious loop takes yesterday's result for today's.
 func TestSyncAgainstTheNaiveLoop(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	trap := func() *syncRig {
 		rig := newSyncRig(4, modelarts.SyncStatus{Status: modelarts.SyncRunning}, modelarts.SyncStatus{

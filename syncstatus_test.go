@@ -35,6 +35,7 @@ const statusFullJSON = `{"task_id":"gfghHSokody6AJigS5A_1","dataset_id":"gfghHSo
 	`"duration_time":2,"total_sample_count":3,"add_sample_count":4,"deleted_sample_count":5,"error_code":"ModelArts.4360","error_msg":"no"}`
 
 func TestSyncStatusAnswers(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	done := modelarts.SyncStatus{Status: modelarts.SyncCompleted}
 	created := done
@@ -87,6 +88,7 @@ func TestSyncStatusAnswers(t *testing.T) {
 }
 
 func TestSyncStatusStates(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for state, finished := range map[modelarts.SyncState]bool{
 		modelarts.SyncQueuing: false, modelarts.SyncStarting: false, modelarts.SyncRunning: false,
@@ -108,6 +110,7 @@ func TestSyncStatusStates(t *testing.T) {
 }
 
 func TestSyncStatusAnswersThatAreRefused(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, c := range []struct{ name, body, want string }{
 		{"no status", `{"dataset_id":"gfghHSokody6AJigS5A"}`, `no "status"`},
@@ -152,6 +155,7 @@ func TestSyncStatusAnswersThatAreRefused(t *testing.T) {
 }
 
 func TestSyncStatusIsItsOwnJSON(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	text, err := json.Marshal(statusFull)
 	require.NoError(t, err)
@@ -171,6 +175,7 @@ func TestSyncStatusIsItsOwnJSON(t *testing.T) {
 }
 
 func TestSyncStatusCreatedAt(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	assert.True(t, (&modelarts.SyncStatus{}).CreatedAt().IsZero())
 	created := (&modelarts.SyncStatus{CreateTime: 1606114833874}).CreatedAt()
@@ -178,6 +183,7 @@ func TestSyncStatusCreatedAt(t *testing.T) {
 }
 
 func TestSyncStatusString(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for _, c := range []struct {
 		status *modelarts.SyncStatus
@@ -196,6 +202,7 @@ func TestSyncStatusString(t *testing.T) {
 }
 
 func TestGetSyncStatusOfTheFake(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	fake := modelartstest.New()
 	fake.AddDataset(modelarts.Dataset{ID: "ds"})

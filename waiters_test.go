@@ -70,7 +70,8 @@ func newSyncService(t *testing.T) (*syncService, *modelarts.Client) {
 
 // TestTenThousandWaiters holds them on one client, through a plan, to its end. It is not parallel, since it
 // measures memory.
-func TestTenThousandWaiters(t *testing.T) { //nolint:paralleltest // see above
+func TestTenThousandWaiters(t *testing.T) {
+	noLeaks(t)
 	synctest.Test(t, func(t *testing.T) { // which fails when a goroutine is left
 		service, client := newSyncService(t)
 		service.set(`{"status":"COMPLETED","task_id":"task-1","create_time":1605690595404}`)
@@ -123,6 +124,7 @@ func TestTenThousandWaiters(t *testing.T) { //nolint:paralleltest // see above
 
 // TestWaitersAreCancelled ends many waits at one moment.
 func TestWaitersAreCancelled(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // which fails when a goroutine is left
 		const waiters = 1000
@@ -149,6 +151,7 @@ func TestWaitersAreCancelled(t *testing.T) {
 
 // TestManySyncs synchronizes many datasets at once through a service that fails a lot.
 func TestManySyncs(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const datasets = 50

@@ -69,6 +69,7 @@ const (
 )
 
 func TestWaitSyncPace(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	t.Run("an hour by default", func(t *testing.T) {
 		t.Parallel()
@@ -172,6 +173,7 @@ func TestWaitSyncPace(t *testing.T) {
 
 // TestWaitSyncBelieves has what a wait makes of statuses, of which some are of the task before.
 func TestWaitSyncBelieves(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	later := syncStep(1, completed)
 	later.CreateTime += 1000
@@ -238,6 +240,7 @@ func syncEndsAt(t *testing.T, want, got time.Duration) {
 
 // TestWaitSyncSettles has finished statuses of which nobody can tell whose they are.
 func TestWaitSyncSettles(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	old := syncStep(0, completed)
 	wait := func(t *testing.T, rig *syncRig, opts *modelarts.WaitOptions) *modelarts.SyncStatus {
@@ -363,6 +366,7 @@ func TestWaitSyncSettles(t *testing.T) {
 }
 
 func TestWaitSyncWithoutATask(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	missing := map[string]struct {
 		prepare func(rig *syncRig)
@@ -454,6 +458,7 @@ func TestWaitSyncWithoutATask(t *testing.T) {
 }
 
 func TestWaitSyncFailed(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	detailed := syncStep(2, failed)
 	detailed.ErrorCode, detailed.ErrorMsg, detailed.AddSampleCount = "ModelArts.4340", "no valid file\nunder the path", 3
@@ -538,6 +543,7 @@ func syncTrouble(err error) func(*syncRig, time.Duration) {
 }
 
 func TestWaitSyncOutages(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	for name, fail := range syncFailures {
 		t.Run(name+" for five minutes", func(t *testing.T) {
@@ -639,6 +645,7 @@ func TestWaitSyncOutages(t *testing.T) {
 }
 
 func TestWaitSyncThrottled(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	t.Run("the next poll comes no earlier than asked for", func(t *testing.T) {
 		t.Parallel()
@@ -718,6 +725,7 @@ func TestWaitSyncThrottled(t *testing.T) {
 }
 
 func TestWaitSyncEndsAtOnce(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	tests := map[string]struct {
 		fault   modelartstest.Fault
@@ -787,6 +795,7 @@ func TestWaitSyncEndsAtOnce(t *testing.T) {
 }
 
 func TestWaitSyncWhenTheContextEnds(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	task := modelarts.SyncTask{DatasetID: syncDataset}
 	t.Run("before the first poll", func(t *testing.T) {
@@ -957,6 +966,7 @@ func TestWaitSyncWhenTheContextEnds(t *testing.T) {
 }
 
 func TestWatchSync(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	t.Run("every poll of its task and nothing else", func(t *testing.T) {
 		t.Parallel()
@@ -1081,6 +1091,7 @@ func syncGoroutine() string {
 }
 
 func TestWaitSyncRunsInItsCaller(t *testing.T) {
+	noLeaks(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // which fails when a goroutine is left
 		rig := newSyncRig(4)
