@@ -2,7 +2,6 @@ package modelarts
 
 import (
 	"context"
-	"log/slog"
 )
 
 // A callContext goes with all attempts of one call. It lets authenticators, which see only the request, know
@@ -40,36 +39,4 @@ func (c *callContext) repeatsAllowed() int {
 		return 2
 	}
 	return 1
-}
-
-// A logger writes the records of this package. Its zero value is silent.
-type logger struct{ *slog.Logger }
-
-// loggerFrom returns the logger of the call that a context belongs to.
-func loggerFrom(ctx context.Context) logger { return callFrom(ctx).logger }
-
-func (l logger) warn(message string, err error) {
-	if l.Logger != nil {
-		l.Warn(message, slog.Any("error", err))
-	}
-}
-
-func (l logger) enabled(ctx context.Context, level slog.Level) bool {
-	return l.Logger != nil && l.Enabled(ctx, level)
-}
-
-// failure is what a record tells of an answer that is an error, or of none.
-func failure(e *APIError, err error) []slog.Attr {
-	var attrs []slog.Attr
-	if e != nil {
-		for _, field := range []struct{ key, value string }{{"code", e.Code}, {"request_id", e.RequestID}} {
-			if field.value != "" {
-				attrs = append(attrs, slog.String(field.key, field.value))
-			}
-		}
-	}
-	if err != nil {
-		attrs = append(attrs, slog.String("error", err.Error()))
-	}
-	return attrs
 }

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // decode reads the JSON of an answer into out. Unknown members are fine; anything but exactly one value is
@@ -117,4 +119,55 @@ func (u unquoter) unquote(value any, t reflect.Type) any {
 		}
 	}
 	return value
+}
+
+const (
+	maxBody     = 1 << 20 // of an answer
+	drainedBody = 64 << 10
+	drainTime   = time.Second // for a body that nobody wants
+	firstRead   = 512
+)
+
+var errTooLarge = fmt.Errorf("the answer is larger than %d bytes", maxBody)
+
+// readBody reads an answer's body. Where nothing of it is wanted, a success is only drained, within reason,
+// so that its connection can be used again.
+func readBody(resp *http.Response, wanted bool) ([]byte, error) {
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return nil, nil // what follows is not an answer
+	}
+	if !wanted && success(resp) {
+		_, err := io.CopyN(io.Discard, resp.Body, drainedBody)
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return nil, err
+	}
+	if encoded(resp.Header.Get("Content-Encoding")) {
+		return nil, nil // not asked for, and no text
+	}
+	size := firstRead
+	if resp.ContentLength > 0 {
+		size = int(min(resp.ContentLength, drainedBody)) + 1 // one more, so that the end is seen
+	}
+	body := make([]byte, 0, size)
+	for {
+		if len(body) == cap(body) {
+			body = append(body, 0)[:len(body)]
+		}
+		n, err := resp.Body.Read(body[len(body):min(cap(body), maxBody+1)])
+		body = body[:len(body)+n]
+		switch {
+		case len(body) > maxBody:
+			return body[:maxBody], errTooLarge
+		case err == io.EOF:
+			return body, nil
+		case err != nil:
+			return body, err
+		}
+	}
+}
+
+func encoded(contentEncoding string) bool {
+	return contentEncoding != "" && !strings.EqualFold(contentEncoding, "identity")
 }

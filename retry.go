@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -248,3 +249,38 @@ func (e *attemptTimeoutError) Error() string { return e.text }
 func (e *attemptTimeoutError) Timeout() bool { return true }
 
 func (e *attemptTimeoutError) Temporary() bool { return true }
+
+// retryAfter reads the Retry-After header, in seconds or as a date, and returns 0 where it says nothing of
+// use. A date is measured against the answer's own Date, since the clocks of the two machines may differ.
+func retryAfter(header http.Header) time.Duration {
+	const longest = 365 * 24 * time.Hour
+	for _, value := range header["Retry-After"] {
+		value = strings.TrimSpace(value)
+		if isDigits(value) {
+			seconds, err := strconv.ParseInt(value, 10, 64)
+			if err != nil || seconds > int64(longest/time.Second) {
+				return longest // more than a number holds is longer than anybody waits
+			}
+			if seconds > 0 {
+				return time.Duration(seconds) * time.Second
+			}
+			continue
+		}
+		until, err := http.ParseTime(value)
+		if err != nil {
+			continue
+		}
+		now := time.Now()
+		if date, err := http.ParseTime(header.Get("Date")); err == nil {
+			now = date
+		}
+		if pause := until.Sub(now); pause > 0 {
+			return min(pause, longest)
+		}
+	}
+	return 0
+}
+
+func isDigits(text string) bool {
+	return text != "" && strings.Trim(text, "0123456789") == ""
+}
