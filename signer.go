@@ -180,8 +180,10 @@ func sentHost(req *http.Request) (string, error) {
 	if !isPrintableASCII(host) {
 		return "", fmt.Errorf("modelarts: to be signed, the host %s must be in ASCII (the form with xn--)", quote(host))
 	}
-	if zone, end := strings.LastIndexByte(host, '%'), strings.LastIndexByte(host, ']'); zone >= 0 && zone < end {
-		host = host[:zone] + host[end:]
+	if address, zone, found := strings.Cut(host, "%"); found && host[0] == '[' {
+		if end := strings.LastIndexByte(zone, ']'); end >= 0 {
+			host = address + zone[end:]
+		}
 	}
 	return host, nil
 }
