@@ -51,11 +51,38 @@ func checkSecret(what, text string, anyText bool) error {
 	return nil
 }
 
+// Where the value behind a secret's name ends, if it is not quoted.
+const (
+	wordEnd = "|\r\n\"',;& "
+	lineEnd = "|\r\n\"" // for values with blanks and commas
+)
+
 // secretNames are the names, in lower case and without "-" and "_", behind which a text holds a secret.
-var secretNames = []string{
-	"authorization", "proxyauthorization", "cookie", "setcookie", "signature",
-	"xauthtoken", "xsecuritytoken", "xsubjecttoken", "xmetadatatoken", "xmetadatasessiontoken",
-	"password", "userpassword", "secret", "secretkey", "secretaccesskey", "securitytoken", "idtoken", "accesstoken",
+var secretNames = map[string]string{
+	"authorization": lineEnd, "proxyauthorization": lineEnd, "cookie": lineEnd, "setcookie": lineEnd,
+	"signature": wordEnd, "xauthtoken": wordEnd, "xsecuritytoken": wordEnd, "xsubjecttoken": wordEnd,
+	"xmetadatatoken": wordEnd, "xmetadatasessiontoken": wordEnd,
+	"password": wordEnd, "userpassword": wordEnd, "secret": wordEnd, "secretkey": wordEnd,
+	"secretaccesskey": wordEnd, "securitytoken": wordEnd, "idtoken": wordEnd, "accesstoken": wordEnd,
+}
+
+// secretEnd returns where a value behind this name ends, or "" if the name is not that of a secret.
+func secretEnd(name string) string {
+	var buffer [32]byte // longer than all of them
+	plain := buffer[:0]
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case c == '-' || c == '_':
+			continue
+		case len(plain) == len(buffer):
+			return ""
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		plain = append(plain, c)
+	}
+	return secretNames[string(plain)]
 }
 
 // A secretKeeper is an authenticator that knows secrets which a request does not show.
@@ -73,14 +100,18 @@ func newScrubber(sent *http.Request, auth Authenticator, more ...string) scrubbe
 	}
 	if sent != nil {
 		for name, values := range sent.Header {
-			if !slices.Contains(secretNames, nameBefore(name)) {
+			if secretEnd(name) == "" {
 				continue
 			}
 			for _, value := range values {
-				s.add(value)
 				if _, signature, ok := strings.Cut(value, "Signature="); ok {
+					// The rest may be shown, and is taken out only because it would look like a leak.
 					s.add(signature)
-				} else if _, secret, ok := strings.Cut(value, " "); ok {
+					s = append(s, value)
+					continue
+				}
+				s.add(value)
+				if _, secret, ok := strings.Cut(value, " "); ok {
 					s.add(secret) // behind a scheme such as Bearer
 				}
 			}
@@ -104,6 +135,9 @@ func (s *scrubber) add(text string) {
 		return
 	}
 	*s = append(*s, text)
+	if !strings.ContainsFunc(text, needsQuoting) {
+		return
+	}
 	quoted := text
 	for range 2 { // JSON, and JSON in a string of JSON
 		encoded, err := json.Marshal(quoted)
@@ -114,6 +148,11 @@ func (s *scrubber) add(text string) {
 		*s = append(*s, quoted, strings.ReplaceAll(quoted, "/", `\/`))
 	}
 	*s = append(*s, url.QueryEscape(text), url.PathEscape(text))
+}
+
+// needsQuoting reports whether JSON or a URL would write a character in another way.
+func needsQuoting(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 }
 
 // scrub returns text without secrets.
@@ -146,20 +185,17 @@ func scrubNamed(text string) string {
 		if text[i] != ':' && text[i] != '=' {
 			continue
 		}
-		name := nameBefore(text[done:i])
-		if !slices.Contains(secretNames, name) {
+		ends := secretEnd(nameBefore(text[done:i]))
+		if ends == "" {
 			continue
 		}
 		start := i + 1
 		for start < len(text) && strings.IndexByte(` \[`, text[start]) >= 0 {
 			start++
 		}
-		ends := "|\r\n\"',;& "
 		if start < len(text) && (text[start] == '"' || text[start] == '\'') {
 			ends = text[start : start+1]
 			start++
-		} else if strings.HasSuffix(name, "authorization") || strings.HasSuffix(name, "cookie") {
-			ends = "|\r\n\"" // their values have blanks and commas
 		}
 		length := strings.IndexAny(text[start:], ends)
 		if length < 0 {
@@ -178,9 +214,7 @@ func scrubNamed(text string) string {
 	return b.String() + text[done:]
 }
 
-var withoutSeparators = strings.NewReplacer("-", "", "_", "")
-
-// nameBefore returns the name at the end of text, in the form of secretNames.
+// nameBefore returns the name at the end of text.
 func nameBefore(text string) string {
 	text = strings.TrimRight(text, `"' \`)
 	start := len(text)
@@ -191,7 +225,7 @@ func nameBefore(text string) string {
 		}
 		start--
 	}
-	return strings.ToLower(withoutSeparators.Replace(text[start:]))
+	return text[start:]
 }
 
 // scrubUserInfo replaces the user and password of URLs, such as those of a proxy.
