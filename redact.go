@@ -138,16 +138,47 @@ func (s *scrubber) add(text string) {
 	if !strings.ContainsFunc(text, needsQuoting) {
 		return
 	}
-	quoted := text
-	for range 2 { // JSON, and JSON in a string of JSON
-		encoded, err := json.Marshal(quoted)
-		if err != nil {
-			break
-		}
-		quoted = string(encoded[1 : len(encoded)-1])
-		*s = append(*s, quoted, strings.ReplaceAll(quoted, "/", `\/`))
+	for _, quote := range quotings {
+		quoted := quote(text)
+		*s = append(*s, quoted, quote(quoted)) // JSON in a string of JSON, and so on
 	}
-	*s = append(*s, url.QueryEscape(text), url.PathEscape(text))
+}
+
+// quotings are the ways in which servers write a text into another one.
+var quotings = []func(string) string{
+	quoteJSON,
+	func(text string) string { return strings.ReplaceAll(quoteJSON(text), "/", `\/`) },
+	func(text string) string { return asciiJSON.Replace(quoteJSON(text)) },
+	url.QueryEscape, url.PathEscape,
+	func(text string) string { return lowerEscapes(url.QueryEscape(text)) },
+	func(text string) string { return lowerEscapes(url.PathEscape(text)) },
+	htmlNumbers.Replace, htmlNames.Replace,
+}
+
+var (
+	asciiJSON   = strings.NewReplacer("=", `\u003d`, "'", `\u0027`) // in the way of Java's Gson
+	htmlNames   = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;")
+	htmlNumbers = strings.NewReplacer("&", "&#38;", "<", "&#60;", ">", "&#62;", `"`, "&#34;", "'", "&#39;",
+		"+", "&#43;", "/", "&#47;", "=", "&#61;")
+)
+
+func quoteJSON(text string) string {
+	encoded, err := json.Marshal(text)
+	if err != nil {
+		return text
+	}
+	return string(encoded[1 : len(encoded)-1])
+}
+
+// lowerEscapes writes percent escapes with lower-case digits.
+func lowerEscapes(text string) string {
+	lower := []byte(text)
+	for i := range lower {
+		if i > 0 && text[i-1] == '%' || i > 1 && text[i-2] == '%' {
+			lower[i] |= 0x20 // which leaves digits as they are
+		}
+	}
+	return string(lower)
 }
 
 // needsQuoting reports whether JSON or a URL would write a character in another way.

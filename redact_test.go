@@ -7,11 +7,13 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"html"
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -228,6 +230,13 @@ func TestEchoedSecretsAreRedacted(t *testing.T) {
 		"in JSON within JSON": func(_ *http.Request, secret string) string {
 			return `{"m":` + quoted(`{"x-auth-token":`+quoted(secret)+"}") + "}"
 		},
+		"in a query, escaped in lower case": func(_ *http.Request, secret string) string {
+			return "GET /?token=" + lowerEscapes(url.QueryEscape(secret))
+		},
+		"in a page, escaped": func(_ *http.Request, secret string) string { return "<b>" + html.EscapeString(secret) + "</b>" },
+		"in JSON as ASCII only": func(_ *http.Request, secret string) string {
+			return `{"m":` + strings.NewReplacer("=", `\u003d`, "'", `\u0027`).Replace(quoted(secret)) + "}"
+		},
 		"in a query":                      func(_ *http.Request, secret string) string { return "GET /?token=" + url.QueryEscape(secret) },
 		"in a path":                       func(_ *http.Request, secret string) string { return "GET /" + url.PathEscape(secret) },
 		"in a page's title":               func(_ *http.Request, secret string) string { return "<html><title>bad " + secret + "</title>" },
@@ -294,6 +303,12 @@ func redactSignature(req *http.Request) string {
 }
 
 // Secrets that the client does not know are found by their names.
+var percentEscape = regexp.MustCompile("%[0-9A-F]{2}")
+
+func lowerEscapes(text string) string {
+	return percentEscape.ReplaceAllStringFunc(text, strings.ToLower)
+}
+
 func TestNamedSecretsAreRedacted(t *testing.T) {
 	noLeaks(t)
 	t.Parallel()
