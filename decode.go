@@ -55,7 +55,7 @@ func cutOff(body []byte) bool {
 	return errors.Is(json.NewDecoder(bytes.NewReader(body)).Decode(&value), io.ErrUnexpectedEOF)
 }
 
-func isInteger(kind reflect.Kind) bool { return reflect.Int <= kind && kind <= reflect.Int64 }
+func isInteger(kind reflect.Kind) bool { return reflect.Int <= kind && kind <= reflect.Uint64 }
 
 // unquoteIntegers rewrites a JSON text so that integers are numbers wherever t has an integer. It is slow,
 // and needed only where a service sends them as strings.
@@ -71,38 +71,64 @@ func unquoteIntegers(body []byte, t reflect.Type) ([]byte, bool) {
 }
 
 // An unquoter remembers the fields of structs, since an answer may hold very many of one type.
-type unquoter map[reflect.Type][]reflect.StructField
+type unquoter map[reflect.Type][]jsonField
 
-func (u unquoter) fields(t reflect.Type) []reflect.StructField {
-	if _, known := u[t]; !known {
-		u[t] = reflect.VisibleFields(t)
-	}
-	return u[t]
+type jsonField struct {
+	name   string
+	quoted bool // by the option "string": it is to be one
+	reflect.Type
 }
+
+func (u unquoter) fields(t reflect.Type) []jsonField {
+	fields, known := u[t]
+	if !known {
+		for _, f := range reflect.VisibleFields(t) {
+			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+			fields = append(fields, jsonField{first(name, f.Name), strings.Contains(options, "string"), f.Type})
+		}
+		u[t] = fields
+	}
+	return fields
+}
+
+// field returns the field that encoding/json would decode a member into: the one of that very name, else one
+// that differs only in case.
+func (u unquoter) field(t reflect.Type, member string) (field jsonField, found bool) {
+	for _, f := range u.fields(t) {
+		if f.name == member {
+			return f, true
+		}
+		if !found && strings.EqualFold(f.name, member) {
+			field, found = f, true
+		}
+	}
+	return field, found
+}
+
+var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
 
 func (u unquoter) unquote(value any, t reflect.Type) any {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
+	if reflect.PointerTo(t).Implements(unmarshaler) {
+		return value // such as json.RawMessage: it is to see what was sent
+	}
 	switch v := value.(type) {
 	case map[string]any:
-		if t.Kind() == reflect.Struct {
-			for _, field := range u.fields(t) {
-				name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
-				name = first(name, field.Name)
-				// With the option "string" it is to be one.
-				if member, ok := v[name]; ok && !strings.Contains(options, "string") {
-					v[name] = u.unquote(member, field.Type)
+		for name, member := range v {
+			switch t.Kind() {
+			case reflect.Struct:
+				if f, found := u.field(t, name); found && !f.quoted {
+					v[name] = u.unquote(member, f.Type)
 				}
-			}
-		}
-		if t.Kind() == reflect.Map {
-			for name, member := range v {
+			case reflect.Map:
 				v[name] = u.unquote(member, t.Elem())
+			default:
 			}
 		}
 	case []any:
-		if t.Kind() == reflect.Slice {
+		if t.Kind() == reflect.Slice || t.Kind() == reflect.Array {
 			for i, element := range v {
 				v[i] = u.unquote(element, t.Elem())
 			}
@@ -114,7 +140,17 @@ func (u unquoter) unquote(value any, t reflect.Type) any {
 		if v == "" {
 			return nil
 		}
-		if number, err := strconv.ParseInt(v, 10, 64); err == nil {
+		if !isDigits(strings.TrimPrefix(v, "-")) {
+			break
+		}
+		var number any
+		var err error
+		if t.Kind() >= reflect.Uint {
+			number, err = strconv.ParseUint(v, 10, t.Bits())
+		} else {
+			number, err = strconv.ParseInt(v, 10, t.Bits())
+		}
+		if err == nil {
 			return number
 		}
 	}

@@ -2,6 +2,7 @@ package modelarts_test
 
 import (
 	"encoding/json"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -63,6 +64,16 @@ func TestIntegersAsStrings(t *testing.T) {
 	assert.Equal(t, "12", texts.Any)
 	assert.EqualValues(t, 2, texts.Next.Count)
 
+	var more struct {
+		Unsigned uint64
+		Array    [2]int8 `json:"array"`
+		Untagged int
+	}
+	require.NoError(t, decodeInto(t, `{"Unsigned":"18446744073709551615","array":["-7","008"],"untagged":"9"}`, &more))
+	assert.Equal(t, uint64(math.MaxUint64), more.Unsigned)
+	assert.Equal(t, [2]int8{-7, 8}, more.Array)
+	assert.Equal(t, 9, more.Untagged, "encoding/json takes any case, too")
+
 	var list []decodeInner
 	require.NoError(t, decodeInto(t, `[{"count":"1"},{"count":""},{"count":3}]`, &list))
 	assert.Equal(t, []decodeInner{{Count: 1}, {}, {Count: 3}}, list)
@@ -78,6 +89,8 @@ func TestIntegersThatAreNone(t *testing.T) {
 		{`{"Next":{"count":"1.5"}}`, "count"},
 		{`{"structs":[{"count":"1"},{"count":"0x1"}]}`, "count"},
 		{`{"list":["1","1e3"]}`, "list"},
+		{`{"count":"+1"}`, "count"},
+		{`{"count":"-"}`, "count"},
 		{`{"pointer":"1_000"}`, "pointer"},
 		{`{"text":12}`, "text"},
 		{`{"count":"1","text":12}`, "text"},

@@ -160,7 +160,6 @@ func TestAnswersCutOffAtEveryByte(t *testing.T) {
 	} {
 		for _, how := range []string{"end", "reset"} {
 			t.Run(test.name+", by "+how, func(t *testing.T) {
-				t.Parallel()
 				cut := 0
 				server := newRawServer(t, func(p *rawPeer) {
 					if !p.request() {
@@ -546,7 +545,6 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 		{"after a redirect", 302, "moved", "Location /elsewhere", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
 			server, accepted := retryCounted(t, func(w http.ResponseWriter, _ *http.Request) {
 				if name, value, ok := strings.Cut(test.header, " "); ok {
 					w.Header().Set(name, value)

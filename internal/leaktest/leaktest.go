@@ -26,31 +26,31 @@ var tests atomic.Int64
 // inherit the label of the one that started them, so that each test answers for its own.
 //
 // The functions of settle are called before looking; they end what tests share, such as idle connections.
-func Check(t testing.TB, settle ...func()) {
-	t.Helper()
+func Check(tb testing.TB, settle ...func()) {
+	tb.Helper()
 	name := strconv.FormatInt(tests.Add(1), 10)
 	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels(label, name)))
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		for _, f := range settle {
 			f()
 		}
 		left := Until(func() string { return goroutines(name) })
 		pprof.SetGoroutineLabels(context.Background())
 		if left != "" {
-			t.Errorf("goroutines are left behind:\n%s", left)
+			tb.Errorf("goroutines are left behind:\n%s", left)
 		}
 	})
 }
 
 // Files fails the test if it ends with more open files and sockets than it began with. It looks at the whole
 // process, so the test must not be parallel. Where the system does not tell, it does nothing.
-func Files(t testing.TB) {
-	t.Helper()
+func Files(tb testing.TB) {
+	tb.Helper()
 	before, err := openFiles()
 	if err != nil {
 		return
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		left := Until(func() string {
 			now, err := openFiles()
 			if err != nil {
@@ -66,7 +66,7 @@ func Files(t testing.TB) {
 			return strings.Join(more, "\n")
 		})
 		if left != "" {
-			t.Errorf("files are left open:\n%s", left)
+			tb.Errorf("files are left open:\n%s", left)
 		}
 	})
 }
