@@ -180,6 +180,9 @@ func (e *APIError) gatewayCode(numbers ...string) bool {
 	return (strings.EqualFold(prefix, "APIGW") || strings.EqualFold(prefix, "APIG")) && slices.Contains(numbers, number)
 }
 
+// badSignature reports whether the gateway refused the signature, for whatever reason.
+func (e *APIError) badSignature() bool { return e.gatewayCode("0301", "0303", "0305") }
+
 // A transportError is a request that got no answer, or what such an error happened in. It prints without
 // secrets, and unwraps to the cause.
 type transportError struct {

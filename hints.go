@@ -17,10 +17,9 @@ const expiredHint = "the token or temporary key has expired or is of another reg
 // hint says what to do about an answer whose cause is known, for the end of an error's line. The meanings
 // are those of the service's error pages and of answers seen in public logs.
 func (e *APIError) hint() string {
-	if e.gatewayCode("0301", "0303", "0305") && e.StatusCode == http.StatusUnauthorized {
-		return e.signatureHint()
-	}
 	switch {
+	case e.StatusCode == http.StatusUnauthorized && e.badSignature():
+		return e.signatureHint()
 	case e.StatusCode >= 300 && e.StatusCode < 400:
 		return "redirects are never followed: check the endpoint"
 	case e.StatusCode == http.StatusUnauthorized && e.expired():

@@ -221,7 +221,7 @@ func (s *Signer) Observe(sent *http.Request, resp *http.Response, refused *APIEr
 	}
 	key := state.brake.signer(sent)
 	match := func(c Credentials) bool { return keyOf(c) == key }
-	signature := refused != nil && refused.gatewayCode("0301", "0303", "0305")
+	signature := refused != nil && refused.badSignature()
 	call := callFrom(sent.Context())
 	switch {
 	case signature && state.correctClock(sent, resp):
