@@ -87,60 +87,84 @@ type environment struct {
 	region, projectID, projectName string
 }
 
-// authenticator takes the first of keys, token, password, OIDC, profile and instance metadata that is
-// configured.
+// authenticator takes the first source that is configured.
 func (e *environment) authenticator(ctx context.Context) (Authenticator, error) {
-	none := []error{}
-	// A source counts as configured when it has keys; asking it fills the signer's cache.
-	try := func(provider CredentialsProvider) (*Signer, error) {
-		signer := NewSigner(provider)
-		_, err := signer.state().cache.get(ctx)
-		if errors.Is(err, ErrNoCredentials) {
+	var none []error
+	for _, source := range []func(context.Context) (Authenticator, error){
+		e.keys, e.token, e.password, e.oidc, e.profile, e.metadata,
+	} {
+		auth, err := source(ctx)
+		switch {
+		case errors.Is(err, ErrNoCredentials):
 			none = append(none, err)
-			return nil, nil
+		case auth != nil || err != nil:
+			return auth, err
 		}
-		return signer, err
 	}
-	if signer, err := try(EnvCredentials()); signer != nil || err != nil {
-		return signer, err
+	return nil, e.nothing(none)
+}
+
+// signerFor returns a signer if the provider has keys; that asks it already, and fills the signer's cache.
+func signerFor(ctx context.Context, provider CredentialsProvider) (Authenticator, error) {
+	signer := NewSigner(provider)
+	if _, err := signer.state().cache.get(ctx); err != nil {
+		return nil, err
 	}
+	return signer, nil
+}
+
+func (e *environment) keys(ctx context.Context) (Authenticator, error) {
+	return signerFor(ctx, EnvCredentials())
+}
+
+func (e *environment) token(context.Context) (Authenticator, error) {
 	if token := firstEnv("HW_AUTH_TOKEN", "OS_AUTH_TOKEN", "OS_TOKEN"); token != "" {
 		return TokenAuth(token), nil
 	}
-	if login, found, err := e.passwordLogin(); err != nil {
+	return nil, nil
+}
+
+func (e *environment) password(context.Context) (Authenticator, error) {
+	login, found, err := e.passwordLogin()
+	if !found || err != nil {
 		return nil, err
-	} else if found {
-		iam, err := e.iam()
-		if err != nil {
-			return nil, err
-		}
-		return iam.PasswordAuth(login), nil
 	}
-	oidc, err := envSet("HUAWEICLOUD_SDK_IDP_ID", "HUAWEICLOUD_SDK_ID_TOKEN_FILE")
+	iam, err := e.iam()
 	if err != nil {
 		return nil, err
 	}
-	if oidc {
-		iam, err := e.iam()
-		if err != nil {
-			return nil, err
-		}
-		return NewSigner(iam.OIDCCredentials(os.Getenv("HUAWEICLOUD_SDK_IDP_ID"), os.Getenv("HUAWEICLOUD_SDK_ID_TOKEN_FILE"))), nil
-	}
-	if signer, err := try(ProfileCredentials("")); err != nil {
+	return iam.PasswordAuth(login), nil
+}
+
+func (e *environment) oidc(context.Context) (Authenticator, error) {
+	const idp, tokenFile = "HUAWEICLOUD_SDK_IDP_ID", "HUAWEICLOUD_SDK_ID_TOKEN_FILE"
+	found, err := envSet(idp, tokenFile)
+	if !found || err != nil {
 		return nil, err
-	} else if signer != nil {
-		if e.projectID == "" {
-			if p, err := readProfile("", logger{}); err == nil {
-				e.projectID = p.values["project_id"]
-			}
+	}
+	iam, err := e.iam()
+	if err != nil {
+		return nil, err
+	}
+	return NewSigner(iam.OIDCCredentials(os.Getenv(idp), os.Getenv(tokenFile))), nil
+}
+
+// profile brings the project id along, which counts only where the keys beside it do.
+func (e *environment) profile(ctx context.Context) (Authenticator, error) {
+	auth, err := signerFor(ctx, ProfileCredentials(""))
+	if err != nil {
+		return nil, err
+	}
+	if e.projectID == "" {
+		if p, err := readProfile("", logger{}); err == nil {
+			e.projectID = p.values["project_id"]
 		}
-		return signer, nil
 	}
-	if signer, err := try(MetadataCredentials()); signer != nil || err != nil {
-		return signer, err
-	}
-	return nil, e.nothing(none)
+	return auth, nil
+}
+
+func (e *environment) metadata(ctx context.Context) (Authenticator, error) {
+	return signerFor(ctx, MetadataCredentials())
 }
 
 func (e *environment) nothing(sources []error) error {
