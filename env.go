@@ -164,16 +164,20 @@ func (e *environment) profile(ctx context.Context) (Authenticator, error) {
 }
 
 func (e *environment) metadata(ctx context.Context) (Authenticator, error) {
-	return signerFor(ctx, MetadataCredentials())
+	auth, err := signerFor(ctx, MetadataCredentials())
+	if err != nil && !errors.Is(err, ErrNoCredentials) {
+		err = fmt.Errorf("%w; for credentials from elsewhere %s", err, otherSources)
+	}
+	return auth, err
 }
 
+const otherSources = "set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, HW_ACCESS_KEY and HW_SECRET_KEY, or OS_ACCESS_KEY and OS_SECRET_KEY;" +
+	" or a token in HW_AUTH_TOKEN, OS_AUTH_TOKEN or OS_TOKEN;" +
+	" or a login in HW_USER_NAME, HW_USER_PASSWORD and HW_DOMAIN_NAME, or OS_USERNAME, OS_PASSWORD and OS_DOMAIN_NAME;" +
+	" or HUAWEICLOUD_SDK_IDP_ID and HUAWEICLOUD_SDK_ID_TOKEN_FILE; or a profile"
+
 func (e *environment) nothing(sources []error) error {
-	text := ErrNoCredentials.Error() +
-		": set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, HW_ACCESS_KEY and HW_SECRET_KEY, or OS_ACCESS_KEY and OS_SECRET_KEY;" +
-		" or a token in HW_AUTH_TOKEN, OS_AUTH_TOKEN or OS_TOKEN;" +
-		" or a login in HW_USER_NAME, HW_USER_PASSWORD and HW_DOMAIN_NAME, or OS_USERNAME, OS_PASSWORD and OS_DOMAIN_NAME;" +
-		" or HUAWEICLOUD_SDK_IDP_ID and HUAWEICLOUD_SDK_ID_TOKEN_FILE; or a profile"
-	parts := []string{text}
+	parts := []string{ErrNoCredentials.Error() + ": " + otherSources}
 	for _, err := range sources {
 		parts = append(parts, err.Error())
 	}

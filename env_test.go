@@ -289,6 +289,18 @@ func TestEnvMissingPiecesAreNamed(t *testing.T) {
 	require.ErrorContains(t, err, "no project id or name: set HUAWEICLOUD_SDK_PROJECT_ID, HW_PROJECT_ID, OS_PROJECT_ID, HW_PROJECT_NAME")
 }
 
+func TestEnvOnAnInstanceThatRefuses(t *testing.T) {
+	noLeaks(t)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
+	defer web.Close()
+	_, err := credFromEnv(t, credFake(), "MODELARTS_ENDPOINT", modelartstest.Endpoint, "HW_PROJECT_ID", "p",
+		"MODELARTS_METADATA_DISABLED", "", "MODELARTS_METADATA_ENDPOINT", web.URL)
+	require.ErrorIs(t, err, modelarts.ErrForbidden)
+	require.NotErrorIs(t, err, modelarts.ErrNoCredentials)
+	require.ErrorContains(t, err, "instance metadata")
+	require.ErrorContains(t, err, "for credentials from elsewhere set HUAWEICLOUD_SDK_AK")
+}
+
 func TestEnvWithoutCredentials(t *testing.T) {
 	noLeaks(t)
 	_, err := credFromEnv(t, credFake(), "MODELARTS_REGION", "cn-north-4", "HW_DOMAIN_NAME", "d", "OS_DOMAIN_NAME", "d")
