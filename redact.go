@@ -261,6 +261,9 @@ func nameBefore(text string) string {
 
 // scrubUserInfo replaces the user and password of URLs, such as those of a proxy.
 func scrubUserInfo(text string) string {
+	if !strings.Contains(text, "@") {
+		return text
+	}
 	var b strings.Builder
 	for {
 		before, after, found := strings.Cut(text, "://")
