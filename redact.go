@@ -139,8 +139,12 @@ func (s *scrubber) add(text string) {
 		return
 	}
 	for _, quote := range quotings {
-		quoted := quote(text)
-		*s = append(*s, quoted, quote(quoted)) // JSON in a string of JSON, and so on
+		once := quote(text)
+		for _, form := range []string{once, quote(once)} { // JSON in a string of JSON, and so on
+			if !slices.Contains(*s, form) {
+				*s = append(*s, form)
+			}
+		}
 	}
 }
 
