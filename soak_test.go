@@ -60,10 +60,11 @@ type soaking struct {
 func soak(t *testing.T) soaking {
 	t.Helper()
 	waiters, polls, options := 150, 8, modelarts.WaitOptions{MinInterval: 50 * time.Millisecond, MaxInterval: 200 * time.Millisecond}
-	moods := 3 * time.Second
+	moods, spread := 3*time.Second, time.Second
 	if *soakFor > 0 {
 		options = modelarts.WaitOptions{MinInterval: time.Second, MaxInterval: 6 * time.Second}
 		waiters, polls, moods = 2000, max(1, int(*soakFor/(4500*time.Millisecond))), 10*time.Second
+		spread = 20 * time.Second
 	}
 
 	fake := modelartstest.New()
@@ -103,7 +104,9 @@ func soak(t *testing.T) soaking {
 	transport, ok := hc.Transport.(*http.Transport)
 	require.True(t, ok)
 	transport.MaxIdleConnsPerHost = 512
-	identity, err := modelarts.NewIAM(server.URL+"/iam", modelarts.WithHTTPClient(hc))
+	// A tenth of all attempts fails, and among so many calls some have no luck four times in a row.
+	stubborn := modelarts.WithRetryPolicy(modelarts.RetryPolicy{MaxAttempts: 12, MaxDelay: 2 * time.Second})
+	identity, err := modelarts.NewIAM(server.URL+"/iam", modelarts.WithHTTPClient(hc), stubborn)
 	require.NoError(t, err)
 	clients := make([]*modelarts.Client, 0, 2)
 	for _, auth := range []modelarts.Authenticator{
@@ -113,7 +116,7 @@ func soak(t *testing.T) soaking {
 			ProjectID: modelartstest.ProjectID,
 		}),
 	} {
-		client, err := modelarts.NewClient(server.URL, modelartstest.ProjectID, auth, modelarts.WithHTTPClient(hc))
+		client, err := modelarts.NewClient(server.URL, modelartstest.ProjectID, auth, modelarts.WithHTTPClient(hc), stubborn)
 		require.NoError(t, err)
 		clients = append(clients, client)
 	}
@@ -123,7 +126,7 @@ func soak(t *testing.T) soaking {
 	for i := range waiters {
 		group.Go(func() {
 			// Not all at once: a thousand starts in the same instant are another test.
-			time.Sleep(rand.N(time.Second))
+			time.Sleep(rand.N(spread))
 			status, err := clients[i%len(clients)].Sync(t.Context(), soakDataset(i), &options)
 			var failed *modelarts.SyncFailedError
 			if soakEnd(i) == modelarts.SyncFailed && assert.ErrorAs(t, err, &failed) {
