@@ -27,10 +27,13 @@ func keyOf(c Credentials) keyID { return keyID{c.AccessKey, c.SecretKey, c.Secur
 
 // named reports whether req says that it is signed with this key.
 func (k keyID) named(req *http.Request) bool {
-	_, value, _ := strings.Cut(req.Header.Get(authorizationHeader), "=")
+	authorization, token := req.Header[authorizationHeader], req.Header[securityTokenHeader]
+	if len(authorization) == 0 || k.token != strings.Join(token, "") {
+		return false
+	}
+	_, value, _ := strings.Cut(authorization[0], "=")
 	rest, found := strings.CutPrefix(value, k.access)
-	return found && (strings.HasPrefix(rest, ",") || strings.HasPrefix(rest, "/")) &&
-		req.Header.Get(securityTokenHeader) == k.token
+	return found && (strings.HasPrefix(rest, ",") || strings.HasPrefix(rest, "/"))
 }
 
 // made reports whether the signature of req is one by this key's secret.

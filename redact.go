@@ -94,7 +94,7 @@ type scrubber []string
 
 // newScrubber knows the secrets of a request and of whoever authenticated it.
 func newScrubber(sent *http.Request, auth Authenticator, more ...string) scrubber {
-	var s scrubber
+	s := make(scrubber, 0, 8)
 	for _, text := range more {
 		s.add(text)
 	}
