@@ -202,9 +202,14 @@ func (s scrubber) scrub(text string) string {
 func (s scrubber) scrubEnd(text string) string {
 	const shortest = 8
 	for _, secret := range s {
-		for n := min(len(secret)-1, len(text)); n >= shortest; n-- {
-			if strings.HasSuffix(text, secret[:n]) {
-				return text[:len(text)-n] + redacted
+		for begin := max(0, len(text)-len(secret)+1); begin <= len(text)-shortest; begin++ {
+			skipped := strings.IndexByte(text[begin:], secret[0])
+			if skipped < 0 {
+				break
+			}
+			begin += skipped
+			if begin <= len(text)-shortest && strings.HasPrefix(secret, text[begin:]) {
+				return text[:begin] + redacted
 			}
 		}
 	}
