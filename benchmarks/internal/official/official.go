@@ -83,10 +83,17 @@ func (s *Status) check() error {
 			return service.ErrWrong
 		}
 	}
-	for _, text := range []*string{s.TaskID, s.DatasetID, s.Status, s.ErrorCode, s.ErrorMsg} {
+	for _, text := range []*string{s.TaskID, s.DatasetID, s.Status} {
 		if text == nil {
 			return service.ErrWrong
 		}
+	}
+	// The fake service leaves out what is empty.
+	if s.ErrorCode == nil {
+		s.ErrorCode = new(string)
+	}
+	if s.ErrorMsg == nil {
+		s.ErrorMsg = new(string)
 	}
 	got := service.Status{
 		TaskID: *s.TaskID, DatasetID: *s.DatasetID, Status: *s.Status,
