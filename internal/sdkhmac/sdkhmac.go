@@ -200,7 +200,7 @@ func Parse(value string) (Authorization, error) {
 	var auth Authorization
 	for part := range strings.SplitSeq(rest, ",") {
 		name, text, _ := strings.Cut(strings.TrimSpace(part), "=")
-		if auth.Access != "" && (name == "Access" || name == "Credential") ||
+		if (auth.Access != "" || auth.Scope != nil) && (name == "Access" || name == "Credential") ||
 			auth.Signed != nil && name == "SignedHeaders" || auth.Signature != "" && name == "Signature" ||
 			name == "SignedHeaders" && strings.ContainsFunc(text, unicode.IsSpace) {
 			return Authorization{}, errMalformed // a thing said twice, or what is no header name
