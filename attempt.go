@@ -114,11 +114,13 @@ func (a *attempt) answered(resp *http.Response, body []byte, readErr error) resu
 		r.err, r.verdict = fmt.Errorf("%w; ended before all of the answer was there: %w", e, err), final
 	}
 	a.record(resp.StatusCode, e, nil)
-	if e.StatusCode == http.StatusUnauthorized {
-		r.repeat = a.observe(resp, e)
-	} else {
+	switch {
+	case e.StatusCode != http.StatusUnauthorized:
 		a.observe(resp, nil)
+	case !cut || e.Code != "":
+		r.repeat = a.observe(resp, e)
 	}
+	// A refusal whose reason was cut off teaches nothing: neither that the key is wrong, nor that it is not.
 	return r
 }
 

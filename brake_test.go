@@ -157,6 +157,24 @@ func TestBrakeProbeWithoutAVerdict(t *testing.T) {
 	}
 }
 
+// Its code, which says why, may have been in the part that is missing.
+func TestBrakeLearnsNothingFromATornRefusal(t *testing.T) {
+	noLeaks(t)
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := credFake()
+		client := credClient(t, fake, modelarts.NewSigner(credWrongKeys), credOneTry)
+		for _, torn := range []bool{false, false, true, true, false} {
+			if torn {
+				fake.Inject(modelartstest.Fault{Status: 401, Body: `{"error_co`, Header: http.Header{"Content-Length": {"99"}}})
+			}
+			require.ErrorIs(t, credPoll(t.Context(), client), modelarts.ErrUnauthorized)
+		}
+		assert.Len(t, fake.Requests(), 5)
+		credStopped(t, fake, client)
+	})
+}
+
 func TestBrakeProbeGivenUpByItsCaller(t *testing.T) {
 	noLeaks(t)
 	t.Parallel()

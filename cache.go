@@ -3,6 +3,7 @@ package modelarts
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,7 +27,7 @@ type cache[T any] struct {
 	mu      sync.Mutex
 	flight  *flight[T] // the fetch under way, if any
 	dropped *T         // the secret that was dropped last
-	held    bool       // whether a fetch ever succeeded
+	fetched bool       // whether a fetch ever succeeded
 	failure error      // of the last fetch
 	retryAt time.Time  // when the next one may begin after a failure
 }
@@ -101,7 +102,13 @@ func (c *cache[T]) run(base context.Context, f *flight[T]) {
 	defer cancel()
 	var expires time.Time
 	f.err = errFetchAborted
-	defer func() { c.finish(f, expires, loggerFrom(base)) }()
+	defer func() {
+		// Nobody could recover from a panic in this goroutine, and all callers wait for it.
+		if reason := recover(); reason != nil {
+			f.err = fmt.Errorf("modelarts: the credentials provider panicked: %s", shorten(oneLine(fmt.Sprint(reason)), causeKept))
+		}
+		c.finish(f, expires, loggerFrom(base))
+	}()
 	f.value, expires, f.err = c.fetch(ctx)
 	if f.err != nil && ctx.Err() != nil {
 		// Nobody's context has ended, so nobody may read that from the error.
@@ -117,7 +124,7 @@ func (c *cache[T]) finish(f *flight[T], expires time.Time, log logger) {
 	c.failure, c.retryAt = f.err, time.Time{}
 	switch {
 	case f.err == nil:
-		c.held = true
+		c.fetched = true
 		h := &held[T]{value: f.value, expires: expires}
 		if c.dropped != nil && c.same(f.value, *c.dropped) {
 			h.keepUntil = now.Add(fetchPause) // another fetch would bring the same again
@@ -134,10 +141,10 @@ func (c *cache[T]) finish(f *flight[T], expires time.Time, log logger) {
 		c.current.Store(h)
 	case errors.Is(f.err, ErrUnauthorized):
 		c.retryAt = now.Add(refusedPause)
-	case c.held:
+	case c.fetched:
 		c.retryAt = now.Add(fetchPause)
 	}
-	if f.err != nil && c.held {
+	if f.err != nil && c.fetched {
 		log.warn("modelarts: renewing the credentials failed", f.err)
 	}
 	close(f.done)

@@ -424,6 +424,26 @@ func TestCacheOfAProviderThatNeverReturns(t *testing.T) {
 	})
 }
 
+func TestCacheOfAProviderThatPanics(t *testing.T) {
+	leaktest.Check(t)
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		broken := true
+		secrets := &cache[string]{fetch: func(context.Context) (string, time.Time, error) {
+			if broken {
+				panic("no\nluck")
+			}
+			return "s", time.Time{}, nil
+		}}
+		for range 2 {
+			_, err := secrets.get(t.Context())
+			require.EqualError(t, err, "modelarts: the credentials provider panicked: no luck")
+		}
+		broken = false
+		credHas(t, secrets, "s")
+	})
+}
+
 func TestCacheFetchHasTheLoggerAndNotTheContext(t *testing.T) {
 	leaktest.Check(t)
 	t.Parallel()

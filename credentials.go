@@ -64,10 +64,11 @@ func (c Credentials) validate() error {
 }
 
 // A CredentialsProvider is where credentials come from. A [Signer] caches what it returns, so that Retrieve
-// is called seldom and by one at a time.
+// is called seldom and by one at a time, in a goroutine of its own and with a context of its own, which ends
+// after 30 seconds; all callers wait for it until then.
 type CredentialsProvider interface {
 	// Retrieve returns credentials. Where nothing is configured, its error matches [ErrNoCredentials], and a
-	// chain goes on to the next provider.
+	// chain goes on to the next provider. It must return when ctx ends, and be safe for concurrent use.
 	Retrieve(ctx context.Context) (Credentials, error)
 }
 

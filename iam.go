@@ -218,5 +218,5 @@ func (i *IAM) ProjectID(ctx context.Context, auth Authenticator, name string) (s
 	case 0:
 		return "", fmt.Errorf("%w: these credentials have no enabled project %s: check the name and the region, or give the project id", ErrNotFound, quote(name))
 	}
-	return "", fmt.Errorf("modelarts: several projects have the name %s: ids %s; give the project id", quote(name), oneLine(strings.Join(ids, ", ")))
+	return "", fmt.Errorf("modelarts: several projects have the name %s: ids %s; give the project id", quote(name), shorten(oneLine(strings.Join(ids, ", ")), textKept))
 }
