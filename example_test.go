@@ -2,11 +2,11 @@ package modelarts_test
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log"
+	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -15,7 +15,7 @@ import (
 	"github.com/modelarts-go/modelarts/modelartstest"
 )
 
-// exampleFake is a fake service with one dataset, for the examples.
+// exampleFake is a fake service with one dataset, for the examples of this file.
 func exampleFake() *modelartstest.Server {
 	fake := modelartstest.New()
 	fake.AddDataset(modelarts.Dataset{ID: "d1", Name: "street-signs"},
@@ -47,18 +47,6 @@ func ExampleNewClient() {
 	// Output: https://modelarts.cn-north-4.myhuaweicloud.com
 }
 
-func ExampleNewClientFromEnv() {
-	client, err := modelarts.NewClientFromEnv(context.Background())
-	if err != nil {
-		log.Fatal(err) // names the variables that would supply what is missing
-	}
-	status, err := client.GetSyncStatus(context.Background(), os.Args[1])
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(status)
-}
-
 func ExampleEndpointForRegion() {
 	endpoint, err := modelarts.EndpointForRegion("ap-southeast-3")
 	fmt.Println(endpoint, err)
@@ -71,129 +59,38 @@ func ExampleIAMEndpointForRegion() {
 	// Output: https://iam.eu-west-101.myhuaweicloud.eu <nil>
 }
 
-func ExampleClient_GetSyncStatus() {
-	client := exampleFake().Client()
-
-	status, err := client.GetSyncStatus(context.Background(), "d1")
+// One client serves all goroutines, and prints without secrets.
+func ExampleClient() {
+	signer := modelarts.NewSigner(modelarts.Credentials{AccessKey: "AK", SecretKey: "the secret"})
+	client, err := modelarts.NewClient("https://modelarts.cn-north-4.myhuaweicloud.com/", "0605768a3f80d5762f2dc01fbf2a0bc4", signer)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(status.Status, status.Status.Finished())
-	// Output: NOT_EXIST false
-}
-
-func ExampleClient_StartSync() {
-	client := exampleFake().Client()
-	ctx := context.Background()
-
-	task, err := client.StartSync(ctx, "d1")
-	if err != nil {
-		log.Fatal(err)
-	}
-	task.StartedAt = time.Time{} // for the sake of the output
-	stored, err := json.Marshal(task)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(string(stored))
-
-	// Another one meets the one that runs.
-	_, err = client.StartSync(ctx, "d1")
-	fmt.Println(errors.Is(err, modelarts.ErrSyncRunning))
+	fmt.Println(client.Endpoint(), client.ProjectID())
+	fmt.Printf("%+v\n", client)
 	// Output:
-	// {"dataset_id":"d1","previous_status":"NOT_EXIST"}
-	// true
+	// https://modelarts.cn-north-4.myhuaweicloud.com 0605768a3f80d5762f2dc01fbf2a0bc4
+	// modelarts.Client(https://modelarts.cn-north-4.myhuaweicloud.com, project 0605768a3f80d5762f2dc01fbf2a0bc4)
 }
 
-func ExampleClient_WaitSync() {
+// A call that the package does not have: the labels of a dataset, with a query and a value in the path.
+func ExampleClient_NewRequest() {
 	client := exampleFake().Client()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
-	defer cancel()
-
-	task, err := client.StartSync(ctx, "d1")
+	query := struct {
+		VersionID string `url:"version_id,omitempty"`
+		Limit     int    `url:"limit"`
+	}{Limit: 10}
+	req, err := client.NewRequest(context.Background(), http.MethodGet,
+		"/v2/{project_id}/datasets/d1/data-annotations/labels/"+url.PathEscape("road works"), query, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
-	status, err := client.WaitSync(ctx, task, &modelarts.WaitOptions{MaxInterval: 10 * time.Millisecond})
-	var failed *modelarts.SyncFailedError
-	switch {
-	case errors.As(err, &failed):
-		log.Fatal("failed: ", failed.Status)
-	case err != nil:
-		log.Fatal(err)
-	}
-	fmt.Println(status.AddSampleCount, "added")
-	// Output: 412 added
+	_, path, _ := strings.Cut(req.URL.String(), client.ProjectID())
+	fmt.Println(path)
+	// Output: /datasets/d1/data-annotations/labels/road%20works?limit=10
 }
 
-func ExampleClient_WatchSync() {
-	client := exampleFake().Client()
-	ctx := context.Background()
-
-	task, err := client.StartSync(ctx, "d1")
-	if err != nil {
-		log.Fatal(err)
-	}
-	for status, err := range client.WatchSync(ctx, task, &modelarts.WaitOptions{MaxInterval: 10 * time.Millisecond}) {
-		if err != nil {
-			log.Fatal(err)
-		}
-		fmt.Println(status)
-	}
-	// Output:
-	// RUNNING task d1_00000001, 120 added, 4120 total
-	// COMPLETED task d1_00000001, 412 added, 4410 total
-}
-
-func ExampleClient_FindDataset() {
-	client := exampleFake().Client()
-
-	dataset, err := client.FindDataset(context.Background(), "street-signs")
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(dataset.ID, dataset.Type, dataset.Status)
-
-	_, err = client.FindDataset(context.Background(), "street")
-	fmt.Println(errors.Is(err, modelarts.ErrDatasetNotFound))
-	// Output:
-	// d1 image classification normal
-	// true
-}
-
-func ExampleClient_Datasets() {
-	client := exampleFake().Client()
-
-	images := modelarts.DatasetImageClassification // zero is a type of its own, so the option is a pointer
-	for dataset, err := range client.Datasets(context.Background(), &modelarts.DatasetListOptions{DatasetType: &images}) {
-		if err != nil {
-			log.Fatal(err)
-		}
-		fmt.Println(dataset.ID, dataset.Name)
-	}
-	// Output: d1 street-signs
-}
-
-func ExampleClient_ListDatasets() {
-	client := exampleFake().Client()
-
-	page, err := client.ListDatasets(context.Background(), &modelarts.DatasetListOptions{Limit: 50, SortBy: "dataset_name", Order: "asc"})
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(len(page.Datasets), "of", page.TotalNumber)
-	// Output: 1 of 1
-}
-
-func ExampleClient_GetDataset() {
-	client := exampleFake().Client()
-
-	_, err := client.GetDataset(context.Background(), "gone")
-	fmt.Println(errors.Is(err, modelarts.ErrDatasetNotFound), errors.Is(err, modelarts.ErrNotFound))
-	// Output: true true
-}
-
-// A call that the package does not have.
+// Do authenticates, retries and decodes as the calls of the package do.
 func ExampleClient_Do() {
 	client := exampleFake().Client()
 	query := struct {
@@ -213,127 +110,109 @@ func ExampleClient_Do() {
 	// Output: check_running_task=true street-signs
 }
 
-func ExampleAPIError() {
+// A program that goes on after its last call can give the connections back.
+func ExampleClient_CloseIdleConnections() {
 	client := exampleFake().Client()
+	defer client.CloseIdleConnections()
 
-	_, err := client.GetSyncStatus(context.Background(), "gone")
-	var apiErr *modelarts.APIError
-	if errors.As(err, &apiErr) {
-		fmt.Println(apiErr.StatusCode, apiErr.Code, apiErr.Message)
-	}
-	fmt.Println(errors.Is(err, modelarts.ErrDatasetNotFound))
-	// Output:
-	// 400 ModelArts.4352 Dataset does not exist
-	// true
+	status, err := client.GetSyncStatus(context.Background(), "d1")
+	fmt.Println(status, err)
+	// Output: NOT_EXIST dataset d1 <nil>
 }
 
-func ExampleTokenAuth() {
+// countingTransport counts what goes out, retries included.
+type countingTransport struct {
+	next  http.RoundTripper
+	count int
+}
+
+func (t *countingTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	t.count++
+	return t.next.RoundTrip(req)
+}
+
+// Metrics, traces, proxies and certificates go into the transport of an http.Client.
+func ExampleWithHTTPClient() {
 	fake := exampleFake()
-	client, err := modelarts.NewClient(modelartstest.Endpoint, modelartstest.ProjectID, modelarts.TokenAuth(modelartstest.Token),
-		modelarts.WithHTTPClient(fake.HTTPClient()))
+	fake.Inject(modelartstest.Fault{Status: http.StatusServiceUnavailable})
+	transport := &countingTransport{next: fake.HTTPClient().Transport} // else http.DefaultTransport, or a clone of it
+
+	signer := modelarts.NewSigner(modelarts.Credentials{AccessKey: modelartstest.AccessKey, SecretKey: modelartstest.SecretKey})
+	client, err := modelarts.NewClient(modelartstest.Endpoint, modelartstest.ProjectID, signer,
+		modelarts.WithHTTPClient(&http.Client{Transport: transport}))
 	if err != nil {
 		log.Fatal(err)
 	}
 	_, err = client.GetSyncStatus(context.Background(), "d1")
-	fmt.Println(err)
-	// Output: <nil>
+	fmt.Println(transport.count, err)
+	// Output: 2 <nil>
 }
 
-// A Signer works on any request to a Huawei Cloud API.
-func ExampleSigner_Authenticate() {
-	signer := modelarts.NewSigner(modelarts.Credentials{AccessKey: "AK", SecretKey: "SK"})
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "https://iam.cn-north-4.myhuaweicloud.com/v3/projects", nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	if err := signer.Authenticate(req); err != nil {
-		log.Fatal(err)
-	}
-	scheme, _, _ := strings.Cut(req.Header.Get("Authorization"), ",")
-	fmt.Println(scheme)
-	// Output: SDK-HMAC-SHA256 Access=AK
+// An operator or a queue that tries again by itself wants an answer soon, whatever it is.
+func ExampleWithRetryPolicy() {
+	fake := exampleFake()
+	fake.Inject(modelartstest.Fault{Status: http.StatusServiceUnavailable, Times: -1})
+	client := fake.Client(modelarts.WithRetryPolicy(modelarts.RetryPolicy{MaxAttempts: 1, AttemptTimeout: 5 * time.Second}))
+
+	_, err := client.GetSyncStatus(context.Background(), "d1")
+	fmt.Println(len(fake.Requests()), err != nil)
+	// Output: 1 true
 }
 
-// The scoped form of the signature, as Open Telekom Cloud's own clients write it.
-func ExampleWithScope() {
-	credentials := modelarts.Credentials{AccessKey: "AK", SecretKey: "SK"}
-	signer := modelarts.NewSigner(credentials, modelarts.WithScope("", ""))
-	fmt.Println(signer) // without secrets
-	// Output: modelarts.Signer(REDACTED)
-}
-
-// An authenticator of one's own, around another one.
-func ExampleAuthenticatorFunc() {
-	inner := modelarts.TokenAuth(modelartstest.Token)
-	auth := modelarts.AuthenticatorFunc(func(req *http.Request) error {
-		req.Header.Set("X-Language", "en-us")
-		return inner.Authenticate(req)
-	})
-	client, err := modelarts.NewClient(modelartstest.Endpoint, modelartstest.ProjectID, auth,
-		modelarts.WithHTTPClient(exampleFake().HTTPClient()))
-	if err != nil {
-		log.Fatal(err)
-	}
-	_, err = client.GetSyncStatus(context.Background(), "d1")
-	fmt.Println(err)
-	// Output: <nil>
-}
-
-func ExampleChainCredentials() {
-	provider := modelarts.ChainCredentials(
-		modelarts.EnvCredentials(), modelarts.ProfileCredentials(""), modelarts.MetadataCredentials())
+// More patience than by default: up to six attempts, with pauses of up to a minute. The pauses are random; each
+// is at most twice as long as the one before it might have been.
+func ExampleRetryPolicy() {
+	policy := modelarts.RetryPolicy{MaxAttempts: 6, MinDelay: time.Second, MaxDelay: time.Minute}
 	client, err := modelarts.NewClient("https://modelarts.cn-north-4.myhuaweicloud.com", "0605768a3f80d5762f2dc01fbf2a0bc4",
-		modelarts.NewSigner(provider)) // asks nobody before the first request
+		modelarts.TokenAuth("token"), modelarts.WithRetryPolicy(policy))
 	fmt.Println(client.ProjectID(), err)
 	// Output: 0605768a3f80d5762f2dc01fbf2a0bc4 <nil>
 }
 
-func ExampleIAM_PasswordAuth() {
+func ExampleWithUserAgent() {
 	fake := exampleFake()
-	modelartstest.NewIAM(fake)
-	iam, err := modelarts.NewIAM(modelartstest.IAMEndpoint, modelarts.WithHTTPClient(fake.HTTPClient()))
-	if err != nil {
+	client := fake.Client(modelarts.WithUserAgent("trainer/1.4"))
+
+	if _, err := client.GetSyncStatus(context.Background(), "d1"); err != nil {
 		log.Fatal(err)
 	}
-	auth := iam.PasswordAuth(modelarts.PasswordLogin{
-		DomainName: modelartstest.DomainName, UserName: modelartstest.UserName, Password: modelartstest.Password,
-		ProjectName: modelartstest.ProjectName,
+	product, _, _ := strings.Cut(fake.Requests()[0].Header.Get("User-Agent"), " ")
+	fmt.Println(product)
+	// Output: trainer/1.4
+}
+
+// A logger at Warn shows what goes wrong, one at Debug every attempt. No record holds a secret.
+func ExampleWithLogger() {
+	handler := slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		Level: slog.LevelWarn,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr { // for the sake of the output
+			switch a.Key {
+			case slog.TimeKey, "wait", "request_id":
+				return slog.Attr{}
+			}
+			return a
+		},
 	})
-	projectID, err := iam.ProjectID(context.Background(), auth, modelartstest.ProjectName)
-	if err != nil {
-		log.Fatal(err)
-	}
-	client, err := modelarts.NewClient(modelartstest.Endpoint, projectID, auth, modelarts.WithHTTPClient(fake.HTTPClient()))
-	if err != nil {
-		log.Fatal(err)
-	}
-	_, err = client.GetSyncStatus(context.Background(), "d1")
-	fmt.Println(err)
-	// Output: <nil>
-}
-
-func ExampleIAM_AgencyCredentials() {
 	fake := exampleFake()
-	modelartstest.NewIAM(fake)
-	iam, err := modelarts.NewIAM(modelartstest.IAMEndpoint, modelarts.WithHTTPClient(fake.HTTPClient()))
-	if err != nil {
+	fake.Inject(modelartstest.Fault{Status: http.StatusServiceUnavailable, Code: "APIGW.0613", Message: "Busy"})
+	client := fake.Client(modelarts.WithLogger(slog.New(handler).With("component", "nightly")))
+
+	if _, err := client.GetSyncStatus(context.Background(), "d1"); err != nil {
 		log.Fatal(err)
 	}
-	base := modelarts.NewSigner(modelarts.Credentials{AccessKey: modelartstest.AccessKey, SecretKey: modelartstest.SecretKey})
-	signer := modelarts.NewSigner(iam.AgencyCredentials(base, modelarts.Agency{
-		Name: modelartstest.AgencyName, DomainName: modelartstest.DomainName, Duration: time.Hour,
-	}))
-	client, err := modelarts.NewClient(modelartstest.Endpoint, modelartstest.ProjectID, signer, modelarts.WithHTTPClient(fake.HTTPClient()))
-	if err != nil {
-		log.Fatal(err)
-	}
-	_, err = client.GetSyncStatus(context.Background(), "d1")
-	fmt.Println(err)
-	// Output: <nil>
+	// Output: level=WARN msg="modelarts: retry" component=nightly method=GET path=/v2/{project_id}/datasets/{dataset_id}/sync-data/status attempt=1 status=503 code=APIGW.0613
 }
 
-func ExampleCredentials() {
-	credentials := modelarts.Credentials{AccessKey: "AK", SecretKey: "the secret"}
-	fmt.Printf("%+v\n", credentials)
-	// Output: modelarts.Credentials(AK, REDACTED)
+// Plain http is for loopback, unless it is asked for.
+func ExampleWithInsecureHTTP() {
+	const endpoint = "http://modelarts.internal" // such as a proxy in the same pod's network
+	auth := modelarts.TokenAuth("token")
+
+	_, err := modelarts.NewClient(endpoint, "0605768a3f80d5762f2dc01fbf2a0bc4", auth)
+	fmt.Println(err != nil)
+	client, err := modelarts.NewClient(endpoint, "0605768a3f80d5762f2dc01fbf2a0bc4", auth, modelarts.WithInsecureHTTP())
+	fmt.Println(client.Endpoint(), err)
+	// Output:
+	// true
+	// http://modelarts.internal <nil>
 }
