@@ -13,8 +13,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/signal"
 	"time"
 
 	"github.com/modelarts-go/modelarts"
@@ -22,12 +20,7 @@ import (
 	"github.com/modelarts-go/modelarts/modelartstest"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
-}
+func main() { cli.Main(run) }
 
 // settings are what the flags say.
 type settings struct {
@@ -41,7 +34,6 @@ type settings struct {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var s settings
 	flags := flag.NewFlagSet("fakeserver", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
 	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen at; port 0 is any free one")
 	flags.Var(&s.datasets, "dataset", "`id=name` of a dataset, or its id alone; a list with commas, or several times")
 	flags.Var(&s.plan, "plan", "`states` of each synchronization, one a poll, such as QUEUING,RUNNING:+120-2=4120,COMPLETED with samples added, deleted and in total")

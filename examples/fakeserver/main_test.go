@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -241,15 +242,17 @@ func TestCtrlC(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot send it to another one there")
 	}
-	cmd := clitest.Command(t, "-addr", "127.0.0.1:0")
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	stdout, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	_, err = bufio.NewReader(stdout).ReadString('\n')
-	require.NoError(t, err)
-	require.NoError(t, cmd.Process.Signal(os.Interrupt))
-	require.NoError(t, cmd.Wait())
-	assert.Empty(t, stderr.String())
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		cmd := clitest.Command(t, "-addr", "127.0.0.1:0")
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		stdout, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		_, err = bufio.NewReader(stdout).ReadString('\n')
+		require.NoError(t, err)
+		require.NoError(t, cmd.Process.Signal(signal))
+		require.NoError(t, cmd.Wait())
+		assert.Empty(t, stderr.String())
+	}
 }

@@ -18,8 +18,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"os/signal"
 	"strconv"
 	"time"
 
@@ -30,12 +28,7 @@ import (
 	"github.com/modelarts-go/modelarts/modelartstest"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
-}
+func main() { cli.Main(run) }
 
 // What a run may ask for. At these limits a request waits 100 s for its turn, well within the 15 minutes for
 // which its signature is good.
@@ -50,7 +43,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var service cli.Service
 	var kind string
 	flags := flag.NewFlagSet("fleet", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
 	service.Register(flags)
 	flags.StringVar(&f.list.SearchContent, "search", "", "only datasets with this `text` in their names")
 	flags.StringVar(&kind, "type", "", "only datasets of this type, a `number` such as 1 for object detection")

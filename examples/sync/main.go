@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"time"
 
 	"github.com/modelarts-go/modelarts"
@@ -26,12 +25,7 @@ import (
 	"github.com/modelarts-go/modelarts/modelartstest"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
-}
+func main() { cli.Main(run) }
 
 type program struct {
 	dataset  string
@@ -47,7 +41,6 @@ type program struct {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	p := &program{stdout: stdout, stderr: stderr}
 	flags := flag.NewFlagSet("sync", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
 	var service cli.Service
 	service.Register(flags)
 	flags.StringVar(&p.dataset, "dataset", "", "name or `id` of the dataset")

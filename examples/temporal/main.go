@@ -15,10 +15,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
@@ -28,12 +25,7 @@ import (
 	"github.com/modelarts-go/modelarts/examples/internal/cli"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // the latter is how clusters stop a worker
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
-}
+func main() { cli.Main(run) }
 
 // mostDatasets keeps a workflow well below the 2,000 activities that a server lets it have at a time.
 const mostDatasets = 1000
@@ -45,7 +37,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return cli.Misused
 	}
 	p := &program{stdout: stdout, stderr: stderr, flags: flag.NewFlagSet("temporal "+args[0], flag.ContinueOnError)}
-	p.flags.SetOutput(io.Discard)
 	p.flags.StringVar(&p.server, "server", client.DefaultHostPort, "`address` of the Temporal server")
 	p.flags.StringVar(&p.namespace, "namespace", client.DefaultNamespace, "`namespace` at the server")
 	p.flags.StringVar(&p.queue, "queue", "modelarts-sync", "`name` of the task queue, the same for start and worker")

@@ -11,23 +11,15 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 
 	"github.com/modelarts-go/modelarts/examples/internal/cli"
 	"github.com/modelarts-go/modelarts/examples/wrap/refresh"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
-}
+func main() { cli.Main(run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("wrap", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
 	endpoint := flags.String("endpoint", "", "`URL` of the service")
 	project := flags.String("project", "", "project `id`")
 	keys := flags.String("keys", "", "`directory` with the files access_key and secret_key")

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -11,8 +12,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -22,6 +25,45 @@ import (
 	"github.com/modelarts-go/modelarts/examples/internal/clitest"
 	"github.com/modelarts-go/modelarts/modelartstest"
 )
+
+func TestMain(m *testing.M) { clitest.Main(m, func() { cli.Main(hang) }) }
+
+// hang is a program that does not end with its context.
+func hang(ctx context.Context, args []string, stdout, _ io.Writer) int {
+	fmt.Fprintln(stdout, "working with", args)
+	<-ctx.Done()
+	fmt.Fprintln(stdout, "interrupted")
+	select {}
+}
+
+func TestASecondCtrlCEndsAProgramThatHangs(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a process cannot send it to another one there")
+	}
+	cmd := clitest.Command(t, "a", "b")
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewReader(stdout)
+	for _, want := range []string{"working with [a b]\n", "interrupted\n"} {
+		line, err := lines.ReadString('\n')
+		require.NoError(t, err)
+		assert.Equal(t, want, line)
+		require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	}
+	ended := make(chan error)
+	go func() { ended <- cmd.Wait() }()
+	// The first of these may still come before the program has let go of the signal.
+	assert.Eventually(t, func() bool {
+		_ = cmd.Process.Signal(os.Interrupt)
+		select {
+		case err := <-ended:
+			return err != nil
+		default:
+			return false
+		}
+	}, time.Minute, 10*time.Millisecond)
+}
 
 func TestParse(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -42,7 +84,6 @@ func TestParse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			flags := flag.NewFlagSet("prog", flag.ContinueOnError)
-			flags.SetOutput(io.Discard)
 			flags.Int("n", 0, "how `many`")
 			var stdout, stderr bytes.Buffer
 			done, status := cli.Parse(flags, c.args, &stdout, &stderr)

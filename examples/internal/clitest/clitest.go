@@ -4,7 +4,6 @@ package clitest
 import (
 	"bytes"
 	"context"
-	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelarts-go/modelarts/examples/internal/cli"
 	"github.com/modelarts-go/modelarts/modelartstest"
 )
 
@@ -58,7 +58,7 @@ type Result struct {
 }
 
 // Run runs a program inside the test.
-func Run(ctx context.Context, run func(context.Context, []string, io.Writer, io.Writer) int, args ...string) Result {
+func Run(ctx context.Context, run cli.Program, args ...string) Result {
 	var stdout, stderr bytes.Buffer
 	status := run(ctx, args, &stdout, &stderr)
 	return Result{status, stdout.String(), stderr.String()}
