@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,6 +56,31 @@ func (p *plan) Set(text string) error {
 		})
 	}
 	return nil
+}
+
+// states are those that the service documents.
+var states = []modelarts.SyncState{
+	modelarts.SyncQueuing, modelarts.SyncStarting, modelarts.SyncRunning,
+	modelarts.SyncCompleted, modelarts.SyncFailed, modelarts.SyncNotExist,
+}
+
+// unknown returns the states of the plan that the service does not document, each once.
+func (p *plan) unknown() []modelarts.SyncState {
+	var words []modelarts.SyncState
+	for _, status := range *p {
+		if !slices.Contains(states, status.Status) && !slices.Contains(words, status.Status) {
+			words = append(words, status.Status)
+		}
+	}
+	return words
+}
+
+func join(words []modelarts.SyncState) string {
+	texts := make([]string, len(words))
+	for i, word := range words {
+		texts[i] = string(word)
+	}
+	return strings.Join(texts, ", ")
 }
 
 // number reads digits, of which there may be none.

@@ -43,6 +43,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if done, status := cli.Parse(flags, args, stdout, stderr); done {
 		return status
 	}
+	if s.delay < 0 {
+		fmt.Fprintln(stderr, "fakeserver: -registration-delay cannot be negative")
+		return cli.Misused
+	}
+	if words := s.plan.unknown(); len(words) > 0 {
+		// A service may have such states one day, so a plan may too; more often they are slips.
+		fmt.Fprintf(stderr, "fakeserver: warning: -plan has %s, which the service does not document, and clients wait through; it has %s\n",
+			join(words), join(states))
+	}
 	fake := newService(&s)
 	endpoint, stop, err := cli.Serve(*addr, logged(fake, stdout))
 	if err != nil {

@@ -212,7 +212,7 @@ func TestMisuse(t *testing.T) {
 		"-dataset":            {"", "=name", "a,", "a/b"},
 		"-plan":               {"", "running", "RUNNING:5", "RUNNING,", "RUNNING:=1+2"},
 		"-fail":               {"", "GET /x", "GET /x 99", "GET /x five", "GET /x 600", "GET /x 503 - 0", "GET /x 503 - never", "GET /x 503 - 1 more"},
-		"-registration-delay": {"soon"},
+		"-registration-delay": {"soon", "-1s"},
 		"-addr":               {"nowhere", "127.0.0.1:99999"},
 		"-port":               {"1"},
 	} {
@@ -221,6 +221,19 @@ func TestMisuse(t *testing.T) {
 		}
 	}
 	clitest.Run(t.Context(), run, "extra").Fails(t, cli.Misused, `"extra"`)
+}
+
+// A state that nobody knows can be played, and is more often a slip.
+func TestUnknownStates(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	got := clitest.Run(ctx, run, "-addr", "127.0.0.1:0", "-plan", "QUEUEING,RUNNING,SCANNING,QUEUEING,COMPLETED")
+	assert.Equal(t, cli.OK, got.Status)
+	assert.Contains(t, got.Stdout, "export MODELARTS_ENDPOINT")
+	got.Says(t, "-plan has QUEUEING, SCANNING, which", "it has QUEUING, STARTING, RUNNING, COMPLETED, FAILED, NOT_EXIST\n")
+
+	got = clitest.Run(ctx, run, "-addr", "127.0.0.1:0", "-plan", "QUEUING,STARTING,RUNNING,NOT_EXIST,FAILED,COMPLETED")
+	assert.Empty(t, got.Stderr)
 }
 
 func TestTakenPort(t *testing.T) {
