@@ -8,7 +8,7 @@
 // Without a service, given by flags or by the environment, it runs on a fake one.
 //
 // The exit status is 0 for a synchronization that completed, 1 for one that failed and for errors, 2 for
-// wrong use, and 3 for one that still runs at -timeout or when interrupted.
+// wrong use, and 3 when -timeout or an interrupt ended the wait, while the synchronization goes on.
 package main
 
 import (
@@ -17,7 +17,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/modelarts-go/modelarts"
@@ -34,6 +33,8 @@ type program struct {
 	json     bool
 	timeout  time.Duration
 	max      time.Duration
+	command  string // this one, without what says which task
+	fake     bool   // the service ends with the program
 
 	stdout, stderr io.Writer
 }
@@ -58,6 +59,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if p.waitOnly && p.resume != "" {
 		return p.misused(errors.New("-wait-only and -resume exclude each other"))
 	}
+	p.command = cli.Again(flags, "dataset", "wait-only", "resume")
 	if !service.Given() {
 		stop, err := p.useFake(&service)
 		if err != nil {
@@ -77,6 +79,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return p.follow(ctx, client)
 }
 
+// A misuse is an error in how the program was called.
+type misuse struct{ error }
+
 func (p *program) misused(err error) int {
 	fmt.Fprintln(p.stderr, "sync:", err)
 	return cli.Misused
@@ -86,144 +91,6 @@ func (p *program) failed(err error) int {
 	fmt.Fprintln(p.stderr, "sync:", err)
 	return cli.Failed
 }
-
-// follow starts or finds the task, and shows it until it ends.
-func (p *program) follow(interrupt context.Context, client *modelarts.Client) int {
-	ctx := interrupt
-	if p.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, p.timeout)
-		defer cancel()
-	}
-	began := time.Now()
-	task, err := p.task(ctx, client)
-	if err != nil {
-		var wrong *misuse
-		switch {
-		case errors.As(err, &wrong):
-			return p.misused(err)
-		case errors.Is(err, modelarts.ErrSyncRunning):
-			return p.failed(fmt.Errorf("%w (-wait-only joins it)", err))
-		case errors.Is(err, modelarts.ErrStartUnknown):
-			return p.failed(fmt.Errorf("%w; if it was, continue with: sync %s", err, p.again(task)))
-		}
-		return p.failed(err)
-	}
-	view := newView(p.stdout, p.json, began)
-	for status, err := range client.WatchSync(ctx, task, &modelarts.WaitOptions{MaxInterval: p.max}) {
-		view.show(status)
-		if err == nil {
-			continue
-		}
-		view.end()
-		if ctx.Err() != nil && !errors.Is(err, modelarts.ErrSyncFailed) {
-			return p.stopped(interrupt, task)
-		}
-		if errors.Is(err, modelarts.ErrSyncFailed) {
-			p.forget()
-		}
-		return p.failed(err)
-	}
-	view.end()
-	p.forget()
-	return cli.OK
-}
-
-// stopped says how to go on with a synchronization that still runs.
-func (p *program) stopped(interrupt context.Context, task modelarts.SyncTask) int {
-	why := "still running after " + p.timeout.String()
-	if interrupt.Err() != nil {
-		why = "interrupted; the synchronization goes on"
-	}
-	fmt.Fprintf(p.stderr, "sync: %s; continue with: sync %s\n", why, p.again(task))
-	return cli.Running
-}
-
-// again returns the arguments that wait for a task without starting another.
-func (p *program) again(task modelarts.SyncTask) string {
-	if p.resume != "" {
-		return "-resume " + p.resume
-	}
-	return "-dataset " + task.DatasetID + " -wait-only"
-}
-
-// task returns what to wait for: the task of the resume file, the one that runs, or one that is started now.
-func (p *program) task(ctx context.Context, client *modelarts.Client) (modelarts.SyncTask, error) {
-	if p.resume != "" {
-		task, found, err := loadTask(p.resume)
-		if err != nil || found {
-			return p.resumed(ctx, client, task, err)
-		}
-		if p.dataset == "" {
-			return task, &misuse{fmt.Errorf("there is no file %s yet, so add -dataset NAME or -dataset ID", p.resume)}
-		}
-	}
-	dataset, err := find(ctx, client, p.dataset)
-	if err != nil {
-		return modelarts.SyncTask{}, err
-	}
-	if p.waitOnly {
-		return modelarts.SyncTask{DatasetID: dataset}, nil
-	}
-	if p.resume == "" {
-		return client.StartSync(ctx, dataset)
-	}
-	return p.startAndSave(ctx, client, dataset)
-}
-
-// startAndSave starts a synchronization and writes the resume file. A file that cannot be written is found out
-// before the start.
-func (p *program) startAndSave(ctx context.Context, client *modelarts.Client, dataset string) (modelarts.SyncTask, error) {
-	if err := trySave(p.resume); err != nil {
-		return modelarts.SyncTask{}, &misuse{err}
-	}
-	task, err := client.StartSync(ctx, dataset)
-	if err != nil && !errors.Is(err, modelarts.ErrStartUnknown) {
-		return task, err
-	}
-	if failed := saveTask(p.resume, task); failed != nil {
-		return task, fmt.Errorf("the synchronization was started, or may have been, but not noted (-wait-only joins it): %w", failed)
-	}
-	return task, err
-}
-
-// resumed checks that the task of the resume file is of the dataset that was asked for.
-func (p *program) resumed(ctx context.Context, client *modelarts.Client, task modelarts.SyncTask, err error) (modelarts.SyncTask, error) {
-	if err != nil || p.dataset == "" || p.dataset == task.DatasetID {
-		return task, err
-	}
-	dataset, err := find(ctx, client, p.dataset)
-	if err == nil && dataset != task.DatasetID {
-		err = &misuse{fmt.Errorf("%s is about dataset %s, not about %s", p.resume, task.DatasetID, p.dataset)}
-	}
-	return task, err
-}
-
-// find returns the id of a dataset, given that or its name.
-func find(ctx context.Context, client *modelarts.Client, nameOrID string) (string, error) {
-	_, err := client.GetDataset(ctx, nameOrID)
-	if err == nil {
-		return nameOrID, nil
-	}
-	if !errors.Is(err, modelarts.ErrDatasetNotFound) {
-		return "", err
-	}
-	dataset, err := client.FindDataset(ctx, nameOrID)
-	if err != nil {
-		return "", err
-	}
-	return dataset.ID, nil
-}
-
-// forget removes the resume file of a task that has ended.
-func (p *program) forget() {
-	if p.resume != "" {
-		_ = os.Remove(p.resume)
-	}
-}
-
-// A misuse is an error in how the program was called.
-type misuse struct{ error }
 
 // useFake starts a fake service with one dataset and points the flags to it.
 func (p *program) useFake(service *cli.Service) (stop func(), err error) {
@@ -240,6 +107,7 @@ func (p *program) useFake(service *cli.Service) (stop func(), err error) {
 		return nil, err
 	}
 	service.Set(endpoint, modelartstest.ProjectID, modelartstest.AccessKey, modelartstest.SecretKey)
+	p.fake = true
 	if p.dataset == "" {
 		p.dataset = name
 	}

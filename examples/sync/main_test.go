@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -179,7 +180,7 @@ func TestMisuse(t *testing.T) {
 	broken, none := filepath.Join(dir, "broken.json"), filepath.Join(dir, "none.json")
 	require.NoError(t, os.WriteFile(broken, []byte(`{"started_at":"today"}`), 0o600))
 	other := filepath.Join(dir, "other.json")
-	require.NoError(t, saveTask(other, modelarts.SyncTask{DatasetID: "other"}))
+	require.NoError(t, saveNote(other, note{SyncTask: modelarts.SyncTask{DatasetID: "other"}}))
 
 	for name, c := range map[string]struct {
 		args []string
@@ -217,20 +218,32 @@ func TestInterrupted(t *testing.T) {
 			}
 		}))
 		file := filepath.Join(t.TempDir(), "task.json")
-		arguments, how := args("-dataset", "flowers"), "sync -dataset ds -wait-only"
+		arguments, how := args("-dataset", "flowers"), " -dataset ds -wait-only\n"
 		if resume {
-			arguments, how = append(arguments, "-resume", file), "sync -resume "+file
+			arguments, how = append(arguments, "-resume", file), " -resume "+file+"\n"
 		}
 		got := clitest.Run(ctx, run, arguments...)
 		assert.Equal(t, cli.Running, got.Status)
-		got.Says(t, "interrupted; the synchronization goes on; continue with: "+how)
+		got.Says(t, "interrupted; the synchronization goes on; continue with: ", " -endpoint http://127.0.0.1:", how)
+		assert.NotContains(t, got.Stderr, modelartstest.SecretKey)
 	}
+}
+
+// The built-in fake ends with the program, so there is nothing to go on with.
+func TestInterruptedOnTheFake(t *testing.T) {
+	clitest.ClearEnv(t)
+	file := filepath.Join(t.TempDir(), "task.json")
+	got := clitest.Run(t.Context(), run, "-resume", file, "-interval", "1h", "-timeout", "50ms")
+	assert.Equal(t, cli.Failed, got.Status)
+	assert.Contains(t, got.Stderr, "sync: ended by -timeout 50ms, and the fake service with it\n")
+	assert.NotContains(t, got.Stderr, "continue")
+	assert.NoFileExists(t, file)
 }
 
 // follow runs the part of the program behind its flags, which works in memory and without waiting.
 func follow(ctx context.Context, client *modelarts.Client, p program) clitest.Result {
 	var stdout, stderr bytes.Buffer
-	p.stdout, p.stderr = &stdout, &stderr
+	p.stdout, p.stderr, p.command = &stdout, &stderr, "sync"
 	status := p.follow(ctx, client)
 	return clitest.Result{Status: status, Stdout: stdout.String(), Stderr: stderr.String()}
 }
@@ -247,6 +260,70 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
+// What ends before the start says so, instead of how to continue.
+func TestEndedBeforeTheStart(t *testing.T) {
+	for name, path := range map[string]string{"looking up the dataset": "/ds", "the first look at its status": "/status"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake := newFake(running)
+				fake.Inject(modelartstest.Fault{Path: path, Delay: time.Hour})
+				file := filepath.Join(t.TempDir(), "task.json")
+				got := follow(t.Context(), fake.Client(), program{dataset: "ds", timeout: 5 * time.Second, resume: file})
+				got.Fails(t, cli.Failed, "sync: ended by -timeout 5s; this run has started nothing: ")
+				assert.NotContains(t, got.Stderr, "continue")
+				assert.NoFileExists(t, file)
+				assert.Zero(t, starts(fake))
+
+				fake.Inject(modelartstest.Fault{Path: path, Delay: time.Hour})
+				ctx, interrupt := context.WithCancel(t.Context())
+				time.AfterFunc(time.Second, interrupt)
+				got = follow(ctx, fake.Client(), program{dataset: "ds"})
+				got.Fails(t, cli.Failed, "sync: interrupted; this run has started nothing: ")
+			})
+		})
+	}
+}
+
+// A task of which nothing was heard is not called a running one.
+func TestNoNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFake(running)
+		fake.Inject(modelartstest.Fault{Path: "/status"}, modelartstest.Fault{Path: "/status", Status: 503, Times: -1})
+		got := follow(t.Context(), fake.Client(), program{dataset: "ds", timeout: time.Minute})
+		got.Fails(t, cli.Running, "sync: ended by -timeout 1m0s before any news of the synchronization: ", "503", "continue with: sync -dataset ds -wait-only\n")
+	})
+}
+
+// In an outage the same command as before waits on, with the name of the dataset too.
+func TestResumeInAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFake(running)
+		file := filepath.Join(t.TempDir(), "task.json")
+		got := follow(t.Context(), fake.Client(), program{dataset: "flowers", timeout: time.Minute, resume: file})
+		require.Equal(t, cli.Running, got.Status)
+
+		fake.SetSyncStatus("ds", modelarts.SyncStatus{TaskID: "ds_00000001", Status: modelarts.SyncCompleted})
+		fake.Inject(modelartstest.Fault{Status: 503, Times: 30})
+		got = follow(t.Context(), fake.Client(), program{dataset: "flowers", resume: file})
+		assert.Equal(t, cli.OK, got.Status, got.Stderr)
+		assert.Equal(t, 1, starts(fake))
+		assert.NoFileExists(t, file)
+	})
+}
+
+// Under another name than before nobody knows without the service; the task is kept.
+func TestResumeUnderAnotherNameInAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFake(running)
+		file := filepath.Join(t.TempDir(), "task.json")
+		require.NoError(t, saveNote(file, note{modelarts.SyncTask{DatasetID: "ds"}, "ds"}))
+		fake.Inject(modelartstest.Fault{Status: 503, Times: -1})
+		got := follow(t.Context(), fake.Client(), program{dataset: "flowers", resume: file})
+		got.Fails(t, cli.Failed, "whether "+file+" is about flowers: ", "(without -dataset, its task is waited for, that of ds)")
+		assert.FileExists(t, file)
+	})
+}
+
 func TestResume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newFake(running)
@@ -256,18 +333,18 @@ func TestResume(t *testing.T) {
 		assert.Equal(t, cli.Running, got.Status)
 		got.Says(t, "continue with: sync -resume "+file)
 
-		task, found, err := loadTask(file)
+		task, found, err := loadNote(file)
 		require.NoError(t, err)
 		require.True(t, found)
 		assert.True(t, task.StartedAt.Equal(time.Now().Add(-time.Minute)))
 		task.StartedAt = time.Time{}
-		assert.Equal(t, modelarts.SyncTask{
+		assert.Equal(t, note{Asked: "flowers", SyncTask: modelarts.SyncTask{
 			DatasetID: "ds", PreviousTaskID: "ds_old", PreviousCreateTime: 7, PreviousStatus: modelarts.SyncCompleted,
-		}, task)
+		}}, task)
 
 		fake.SetSyncStatus("ds", modelarts.SyncStatus{TaskID: "ds_00000001", Status: modelarts.SyncCompleted})
 		for _, dataset := range []string{"", "flowers", "ds"} {
-			require.NoError(t, saveTask(file, task))
+			require.NoError(t, saveNote(file, task))
 			got = follow(t.Context(), fake.Client(), program{dataset: dataset, resume: file})
 			assert.Equal(t, cli.OK, got.Status, got.Stderr)
 			assert.Equal(t, []string{"COMPLETED"}, states(got.Stdout))
@@ -288,7 +365,7 @@ func TestUnknownStart(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "task.json")
 		got := follow(t.Context(), fake.Client(), program{dataset: "ds", resume: file})
 		got.Fails(t, cli.Failed, "unknown whether", "if it was, continue with: sync -resume "+file)
-		task, found, err := loadTask(file)
+		task, found, err := loadNote(file)
 		require.NoError(t, err)
 		assert.True(t, found)
 		assert.Equal(t, "ds", task.DatasetID)
@@ -322,11 +399,12 @@ func TestResumeAfterAKill(t *testing.T) {
 }
 
 func TestCtrlC(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("a process cannot send it to another one there")
+	shell, err := exec.LookPath("sh")
+	if runtime.GOOS == "windows" || err != nil {
+		t.Skip("a process cannot send it to another one there, and there is no shell to paste into")
 	}
-	args := serve(t, newFake(running))
-	cmd := clitest.Command(t, args("-dataset", "ds")...)
+	fake := newFake(running)
+	cmd := clitest.Command(t, serve(t, fake)("-dataset", "flowers", "-json", "-timeout", "1h")...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
@@ -337,5 +415,18 @@ func TestCtrlC(t *testing.T) {
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
 	require.Error(t, cmd.Wait())
 	assert.Equal(t, cli.Running, cmd.ProcessState.ExitCode())
-	assert.Equal(t, "sync: interrupted; the synchronization goes on; continue with: sync -dataset ds -wait-only\n", stderr.String())
+	line, ok := strings.CutPrefix(stderr.String(), "sync: interrupted; the synchronization goes on; continue with: ")
+	require.True(t, ok, stderr.String())
+	assert.True(t, strings.HasSuffix(line, " -dataset ds -wait-only\n"), line)
+	assert.NotContains(t, line, modelartstest.SecretKey)
+
+	// The line can be pasted, where the secret key is in its variable.
+	fake.SetSyncStatus("ds", modelarts.SyncStatus{TaskID: "ds_00000001", Status: modelarts.SyncCompleted})
+	pasted := clitest.Command(t)
+	pasted.Path, pasted.Args = shell, []string{"sh", "-c", line}
+	pasted.Env = append(pasted.Env, "HUAWEICLOUD_SDK_SK="+modelartstest.SecretKey)
+	output, err := pasted.Output()
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"task_id":"ds_00000001","dataset_id":"ds","status":"COMPLETED"}`, string(output))
+	assert.Equal(t, 1, starts(fake))
 }

@@ -11,22 +11,28 @@ import (
 	"github.com/modelarts-go/modelarts"
 )
 
-// loadTask reads the task that an earlier run has left, if there is one.
-func loadTask(path string) (task modelarts.SyncTask, found bool, err error) {
-	content, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return task, false, nil
-	}
-	if err != nil {
-		return task, false, &misuse{err}
-	}
-	if err := json.Unmarshal(content, &task); err != nil || task.DatasetID == "" {
-		return task, false, &misuse{fmt.Errorf("%s does not hold a task of this program", path)}
-	}
-	return task, true, nil
+// A note is what the resume file holds: a task, and how its dataset was asked for.
+type note struct {
+	modelarts.SyncTask
+	Asked string `json:"asked,omitempty"` // a name or an id
 }
 
-// trySave reports why a task could not be saved at path, before there is one.
+// loadNote reads what an earlier run has left, if it has.
+func loadNote(path string) (left note, found bool, err error) {
+	content, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return left, false, nil
+	}
+	if err != nil {
+		return left, false, &misuse{err}
+	}
+	if err := json.Unmarshal(content, &left); err != nil || left.DatasetID == "" {
+		return left, false, &misuse{fmt.Errorf("%s does not hold a task of this program", path)}
+	}
+	return left, true, nil
+}
+
+// trySave reports why a note could not be saved at path, before there is one.
 func trySave(path string) error {
 	file, err := createBeside(path)
 	if err != nil {
@@ -48,9 +54,9 @@ func createBeside(path string) (*os.File, error) {
 	return file, nil
 }
 
-// saveTask writes the task so that a program that is killed meanwhile leaves the whole of it or nothing.
-func saveTask(path string, task modelarts.SyncTask) error {
-	content, err := json.Marshal(task)
+// saveNote writes so that a program that is killed meanwhile leaves the whole of it or nothing.
+func saveNote(path string, n note) error {
+	content, err := json.Marshal(n)
 	if err != nil {
 		return err
 	}
