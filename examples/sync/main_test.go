@@ -260,6 +260,15 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
+// A file that cannot be written is a mistake that needs no service to be found.
+func TestNoSuchDirectoryInAnOutage(t *testing.T) {
+	fake := newFake()
+	file := filepath.Join(t.TempDir(), "no", "task.json")
+	got := follow(t.Context(), fake.Client(), program{dataset: "ds", resume: file})
+	got.Fails(t, cli.Misused, "cannot write "+file)
+	assert.Empty(t, fake.Requests())
+}
+
 // What ends before the start says so, instead of how to continue.
 func TestEndedBeforeTheStart(t *testing.T) {
 	for name, path := range map[string]string{"looking up the dataset": "/ds", "the first look at its status": "/status"} {

@@ -18,6 +18,10 @@ func (p *program) task(ctx context.Context, client *modelarts.Client) (modelarts
 		if p.dataset == "" {
 			return left.SyncTask, &misuse{fmt.Errorf("there is no file %s yet, so add -dataset NAME or -dataset ID", p.resume)}
 		}
+		// A file that cannot be written is found out before anything is asked for or started.
+		if err := trySave(p.resume); err != nil {
+			return modelarts.SyncTask{}, &misuse{err}
+		}
 	}
 	dataset, err := find(ctx, client, p.dataset)
 	if err != nil {
@@ -32,12 +36,8 @@ func (p *program) task(ctx context.Context, client *modelarts.Client) (modelarts
 	return p.startAndSave(ctx, client, dataset)
 }
 
-// startAndSave starts a synchronization and writes the resume file. A file that cannot be written is found out
-// before the start.
+// startAndSave starts a synchronization and writes the resume file.
 func (p *program) startAndSave(ctx context.Context, client *modelarts.Client, dataset string) (modelarts.SyncTask, error) {
-	if err := trySave(p.resume); err != nil {
-		return modelarts.SyncTask{}, &misuse{err}
-	}
 	task, err := client.StartSync(ctx, dataset)
 	if err != nil && !errors.Is(err, modelarts.ErrStartUnknown) {
 		return task, err
