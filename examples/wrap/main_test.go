@@ -33,6 +33,7 @@ func TestRun(t *testing.T) {
 	run("-dataset", "other").Fails(t, cli.Failed, "no such dataset")
 	run("-dataset", "text").Fails(t, cli.Failed, "cannot be synchronized")
 	run("-keys", filepath.Join(dir, "none"), "-dataset", "ds").Fails(t, cli.Misused, filepath.Join(dir, "none", "access_key"))
+	run("-keys", filepath.Join(dir, "access_key"), "-dataset", "ds").Fails(t, cli.Misused, "wrong configuration", filepath.Join(dir, "access_key", "access_key"))
 	run("-dataset", "ds", "-endpoint", strings.Replace(web.URL, "http:", "https:", 1)).Fails(t, cli.Failed, "not available", "does not speak TLS")
 	run().Fails(t, cli.Misused, "-dataset")
 	run("-dataset", "ds", "-endpoint", "modelarts.test").Fails(t, cli.Misused, "the endpoint must be absolute")

@@ -39,5 +39,8 @@ func (d KeyDir) read(name string) (string, error) {
 		// A chain of providers goes on to the next one then.
 		return "", fmt.Errorf("%w: %w", modelarts.ErrNoCredentials, err)
 	}
-	return strings.TrimSpace(string(content)), err
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return strings.TrimSpace(string(content)), nil
 }

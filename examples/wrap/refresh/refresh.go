@@ -78,6 +78,7 @@ var kinds = []struct{ theirs, ours error }{
 	{modelarts.ErrDatasetNotFound, ErrNoDataset},
 	{modelarts.ErrConflict, ErrBusy},
 	{modelarts.ErrNoCredentials, ErrConfig},
+	{ErrConfig, ErrConfig}, // of KeyDir
 	{modelarts.ErrUnauthorized, ErrDenied},
 	{modelarts.ErrForbidden, ErrDenied},
 }
