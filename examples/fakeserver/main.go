@@ -43,6 +43,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if done, status := cli.Parse(flags, args, stdout, stderr); done {
 		return status
 	}
+	if *addr == "" { // which would be any port of all interfaces
+		fmt.Fprintln(stderr, "fakeserver: -addr cannot be empty")
+		return cli.Misused
+	}
 	if s.delay < 0 {
 		fmt.Fprintln(stderr, "fakeserver: -registration-delay cannot be negative")
 		return cli.Misused

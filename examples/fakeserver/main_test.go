@@ -213,7 +213,7 @@ func TestMisuse(t *testing.T) {
 		"-plan":               {"", "running", "RUNNING:5", "RUNNING,", "RUNNING:=1+2"},
 		"-fail":               {"", "GET /x", "GET /x 99", "GET /x five", "GET /x 600", "GET /x 503 - 0", "GET /x 503 - never", "GET /x 503 - 1 more"},
 		"-registration-delay": {"soon", "-1s"},
-		"-addr":               {"nowhere", "127.0.0.1:99999"},
+		"-addr":               {"", "nowhere", "127.0.0.1:99999"},
 		"-port":               {"1"},
 	} {
 		for _, value := range values {
