@@ -3,7 +3,6 @@ package cli
 import (
 	"flag"
 	"os"
-	"path/filepath"
 	"regexp"
 	"runtime/debug"
 	"slices"
@@ -30,13 +29,21 @@ func Again(flags *flag.FlagSet, without ...string) string {
 	return strings.Join(words, " ")
 }
 
-// self is how this program was called. What go run has built is gone when the program has ended.
+// self is how this program was called.
 func self() string {
-	built, ok := debug.ReadBuildInfo()
-	if ok && strings.Contains(os.Args[0], "go-build") && filepath.Base(filepath.Dir(os.Args[0])) == "exe" {
-		return "go run " + Quote(built.Path)
+	if built, ok := debug.ReadBuildInfo(); ok {
+		return called(os.Args[0], built.Path)
 	}
 	return Quote(os.Args[0])
+}
+
+// called is how a program was called whose file and package these are. What go run has built is gone sooner or later,
+// and lies in a folder of the go command's until then, as tests do too.
+func called(file, path string) string {
+	if strings.Contains(file, "go-build") && !strings.HasSuffix(path, ".test") {
+		return "go run " + Quote(path)
+	}
+	return Quote(file)
 }
 
 var plain = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,][A-Za-z0-9_./:@%+,=-]*$`)

@@ -3,7 +3,6 @@ package cli_test
 import (
 	"flag"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -24,13 +23,6 @@ func TestAgain(t *testing.T) {
 	}))
 	assert.Equal(t, cli.Quote(os.Args[0])+` -ak AK -color=false -endpoint 'https://it'\''s.test' -json=true -sk "$HUAWEICLOUD_SDK_SK" -timeout 1m30s`,
 		cli.Again(flags, "dataset"))
-}
-
-func TestAgainAfterGoRun(t *testing.T) {
-	args := os.Args
-	defer func() { os.Args = args }()
-	os.Args = []string{filepath.Join(t.TempDir(), "go-build1", "b001", "exe", "prog")}
-	assert.Equal(t, "go run github.com/modelarts-go/modelarts/examples/internal/cli.test", cli.Again(flag.NewFlagSet("prog", flag.ContinueOnError)))
 }
 
 func TestQuote(t *testing.T) {
