@@ -230,14 +230,14 @@ func TestInterrupted(t *testing.T) {
 }
 
 // The built-in fake ends with the program, so there is nothing to go on with.
-func TestInterruptedOnTheFake(t *testing.T) {
-	clitest.ClearEnv(t)
-	file := filepath.Join(t.TempDir(), "task.json")
-	got := clitest.Run(t.Context(), run, "-resume", file, "-interval", "1h", "-timeout", "50ms")
-	assert.Equal(t, cli.Failed, got.Status)
-	assert.Contains(t, got.Stderr, "sync: ended by -timeout 50ms, and the fake service with it\n")
-	assert.NotContains(t, got.Stderr, "continue")
-	assert.NoFileExists(t, file)
+func TestTimeoutOnTheFake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "task.json")
+		got := follow(t.Context(), newFake(running).Client(), program{dataset: "ds", timeout: time.Minute, resume: file, fake: true})
+		assert.Equal(t, cli.Failed, got.Status)
+		got.Says(t, "sync: ended by -timeout 1m0s, and the fake service with it\n")
+		assert.NoFileExists(t, file)
+	})
 }
 
 // follow runs the part of the program behind its flags, which works in memory and without waiting.
