@@ -79,13 +79,14 @@ func (c *Client) StartSync(ctx context.Context, datasetID string) (SyncTask, err
 	default:
 		return task, err
 	}
-	task.StartedAt = time.Now().UTC().Round(0) // without what JSON does not carry
 	uncertain := false
 	for left := c.exchange.retry.MaxAttempts; ; {
+		task.StartedAt = startTime()
 		report, err := c.doDataset(ctx, http.MethodPost, datasetPath+"/sync-data", datasetID, call{attempts: left})
 		left -= report.tries
 		switch {
 		case err == nil:
+			task.StartedAt = startTime() // what a slow POST took is no part of the grace for its task
 			return task, nil
 		case uncertain && errors.Is(err, ErrSyncRunning):
 			return task, nil // it is the one that an earlier POST started
@@ -106,6 +107,9 @@ func (c *Client) StartSync(ctx context.Context, datasetID string) (SyncTask, err
 		uncertain = found != taskBlocked
 	}
 }
+
+// startTime is now, without what JSON does not carry.
+func startTime() time.Time { return time.Now().UTC().Round(0) }
 
 // A finding is what a look at the status tells of a POST.
 type finding int
