@@ -1,6 +1,7 @@
 package modelarts
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -82,6 +83,9 @@ type errorFields struct{ code, message, requestID string }
 // parseErrorBody finds code, message and request id in whatever JSON object the body is, on its first
 // level or else inside "error" or the first of "results".
 func parseErrorBody(body []byte) errorFields {
+	if len(body) == maxBody { // there was more, as far as anybody can tell
+		body = wholeMembers(body)
+	}
 	var outer struct {
 		errorBody
 		Error   json.RawMessage   `json:"error"`
@@ -105,6 +109,26 @@ func parseErrorBody(body []byte) errorFields {
 		fields.requestID = first(fields.requestID, more.requestID)
 	}
 	return fields
+}
+
+// wholeMembers closes a JSON object that is cut off behind the last member that is all there. A code that came
+// before an endless message still tells the class of the error.
+func wholeMembers(body []byte) []byte {
+	if json.Valid(body) {
+		return body
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	if opening, err := decoder.Token(); err != nil || opening != json.Delim('{') {
+		return body
+	}
+	end := decoder.InputOffset()
+	for {
+		var value json.RawMessage
+		if _, err := decoder.Token(); err != nil || decoder.Decode(&value) != nil {
+			return append(body[:end:end], '}')
+		}
+		end = decoder.InputOffset()
+	}
 }
 
 // errorBody has the members of all the shapes in which the service, the gateways, IAM and their neighbors

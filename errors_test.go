@@ -589,6 +589,24 @@ func TestABodyThatIsLargeKeepsItsCode(t *testing.T) {
 	_, err := fake.Client().GetSyncStatus(t.Context(), "d")
 	require.ErrorIs(t, err, modelarts.ErrDatasetNotFound)
 	assert.Less(t, len(err.Error()), 4<<10)
+
+	// Of a body that is larger than what is read of it, the members in front of the cut count.
+	large := strings.Repeat("x", 1<<20)
+	for _, c := range []struct{ body, code, message string }{
+		{`{"error_code":"ModelArts.4355","error_msg":"` + large, "ModelArts.4355", ""},
+		{`{"request_id":"r","error_code":"ModelArts.4355" , "error_msg":"busy","x":{"y":["` + large + `"]}}`, "ModelArts.4355", "busy"},
+		{`{"error":{"code":"ModelArts.4355","message":"busy"},"x":"` + large + `"}`, "ModelArts.4355", "busy"},
+		{`{"error_msg":"` + large + `","error_code":"ModelArts.4355"}`, "", "{"},
+		{`["` + large, "", "["},
+		{"{" + large, "", "{"},
+		{`{"error_code":"ModelArts.4355","error_msg":"` + strings.Repeat("x", 1<<20-46) + `"}`, "ModelArts.4355", "xxx"}, // just fits
+	} {
+		e := errsOf(t, 400, nil, c.body)
+		assert.Equal(t, c.code, e.Code)
+		assert.Equal(t, c.code != "", errors.Is(e, modelarts.ErrSyncRunning))
+		assert.True(t, strings.HasPrefix(e.Message, c.message), e.Message)
+		assert.Less(t, len(e.Error()), 4<<10)
+	}
 }
 
 // TestATaskThatEchoesASecret covers the texts of a failed task, which go into the error of a wait.
