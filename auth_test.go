@@ -513,6 +513,24 @@ func TestOtherRefusalsAreFinal(t *testing.T) {
 	}
 }
 
+// TestABusyDatasetIsNoRefusal has a 401 that is about another task of the dataset, not about the key.
+func TestABusyDatasetIsNoRefusal(t *testing.T) {
+	noLeaks(t)
+	t.Parallel()
+	fake := credFake()
+	fake.Inject(modelartstest.Fault{Status: 401, Code: "ModelArts.4713", Message: "Forbidden operation", Times: 20})
+	source := credTemporary(fake, time.Hour)
+	client := credClient(t, fake, modelarts.NewSigner(source))
+	for range 20 {
+		err := credPoll(t.Context(), client)
+		require.ErrorIs(t, err, modelarts.ErrConflict)
+		require.NotErrorIs(t, err, modelarts.ErrUnauthorized)
+	}
+	require.NoError(t, credPoll(t.Context(), client))
+	assert.Len(t, fake.Requests(), 21, "neither repeated nor braked")
+	assert.EqualValues(t, 1, source.asked.Load(), "no key is renewed for it")
+}
+
 // credForwarding is a caller's own authenticator around one of this package.
 type credForwarding struct{ inner *modelarts.Signer }
 

@@ -190,6 +190,7 @@ func TestNewClientAccepts(t *testing.T) {
 		{"prefix", "https://gateway.example/model/arts//", "https://gateway.example/model/arts", nil},
 		{"prefix that needs escapes", "https://gateway.example/a:b c/%2fd", "https://gateway.example/a%3Ab%20c/%2Fd", nil},
 		{"prefix with an escaped percent sign", "https://gateway.example/100%25/%252e", "https://gateway.example/100%25/%252e", nil},
+		// What stays on the machine needs no option: a fake listens there in most tests.
 		{"loopback by name", "http://localhost:80", "http://localhost", nil},
 		{"loopback by name in upper case", "http://LOCALHOST:8080", "http://localhost:8080", nil},
 		{"loopback", "http://127.0.0.1:8080", "http://127.0.0.1:8080", nil},
@@ -279,6 +280,8 @@ func TestIDsThatAreRefusedNeverLeave(t *testing.T) {
 	}
 }
 
+// No page of the service says which characters an id may have, or how long it is at most. So only what could
+// change the meaning of a URL is refused; anything else is escaped, and the service decides.
 func TestIDsOnTheWire(t *testing.T) {
 	noLeaks(t)
 	t.Parallel()
@@ -292,6 +295,9 @@ func TestIDsOnTheWire(t *testing.T) {
 		{"a b", "a%20b"},
 		{"!*'()", "%21%2A%27%28%29"},
 		{"ü", "%C3%BC"},
+		{"a;b&c", "a%3Bb%26c"},
+		{"\uff0e\uff0e", "%EF%BC%8E%EF%BC%8E"}, // full-width dots
+		{"a\u202eb\u200f", "a%E2%80%AEb%E2%80%8F"},
 		{"{project_id}", "%7Bproject_id%7D"},
 		{`"<>^|`, "%22%3C%3E%5E%7C"},
 		{strings.Repeat("a", 256), strings.Repeat("a", 256)},
@@ -362,6 +368,44 @@ func TestRequestHeaders(t *testing.T) {
 		req.Header.Add("Accept", "text/plain")
 		assert.Equal(t, []string{agent}, req.Header["User-Agent"])
 	}
+}
+
+// Headers that a caller sets on a request are the caller's; those of authentication are written anew for each
+// attempt, and what no header may hold never leaves.
+func TestHeadersOfTheCaller(t *testing.T) {
+	noLeaks(t)
+	t.Parallel()
+	fake := modelartstest.New()
+	fake.AddDataset(modelarts.Dataset{ID: "ds"})
+	request := func(name, value string) (*modelarts.Client, *http.Request) {
+		client := fake.Client()
+		req, err := client.NewRequest(t.Context(), "GET", "/v2/{project_id}/datasets/ds/sync-data/status", nil, nil)
+		require.NoError(t, err)
+		req.Header[name] = []string{value}
+		return client, req
+	}
+	for _, name := range []string{"Authorization", "X-Sdk-Date"} {
+		client, req := request(name, "mine")
+		require.NoError(t, client.Do(req, nil), name)
+		sent := fake.Requests()
+		assert.NotEqual(t, "mine", sent[len(sent)-1].Header.Get(name))
+	}
+	before := len(fake.Requests())
+	s := clientServer(t, clientCompleted)
+	for name, value := range map[string]string{
+		"X-Note": "do-not-show\r\nX-Evil: 1", "X-Evil\r\nX-Note": "do-not-show", "X-Other": "do-not-show\x00", "": "do-not-show",
+	} {
+		client := clientOf(t, s.URL, modelarts.TokenAuth(errsToken))
+		req, err := client.NewRequest(t.Context(), "GET", "/x", nil, nil)
+		require.NoError(t, err)
+		req.Header[name] = []string{value}
+		err = client.Do(req, nil)
+		require.Error(t, err, "%q", name)
+		errsPlain(t, err.Error())
+		assert.NotContains(t, err.Error(), "do-not-show")
+	}
+	assert.Empty(t, s.seen())
+	assert.Len(t, fake.Requests(), before)
 }
 
 func TestUserAgent(t *testing.T) {

@@ -105,6 +105,10 @@ func TestEnvCredentials(t *testing.T) {
 			[]string{"HUAWEICLOUD_SDK_AK", "1", "HUAWEICLOUD_SDK_SK", "s1", "HW_ACCESS_KEY", "2", "HW_SECRET_KEY", "s2", "HW_SECURITY_TOKEN", "t2", "OS_ACCESS_KEY", "3"},
 			modelarts.Credentials{AccessKey: "1", SecretKey: "s1"},
 		},
+		"nothing is unquoted, expanded or cut": {
+			[]string{"HW_ACCESS_KEY", `"a"`, "HW_SECRET_KEY", "'$HOME'#%PATH%;${x}", "HW_SECURITY_TOKEN", `\n//==`},
+			modelarts.Credentials{AccessKey: `"a"`, SecretKey: "'$HOME'#%PATH%;${x}", SecurityToken: `\n//==`},
+		},
 		"the second wins": {
 			[]string{"HUAWEICLOUD_SDK_SECURITY_TOKEN", "t1", "HW_ACCESS_KEY", "2", "HW_SECRET_KEY", "s2", "OS_ACCESS_KEY", "3", "OS_SECRET_KEY", "s3"},
 			modelarts.Credentials{AccessKey: "2", SecretKey: "s2"},

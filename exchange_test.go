@@ -193,6 +193,43 @@ func TestAContextThatEndsOnTheWay(t *testing.T) {
 	}
 }
 
+// TestAContextThatEndsInTheTLSHandshake has a server that never says hello.
+func TestAContextThatEndsInTheTLSHandshake(t *testing.T) {
+	noLeaks(t)
+	t.Parallel()
+	for method, attempts := range map[string]int{http.MethodGet: 3, http.MethodPost: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			var dials atomic.Int32
+			var servers sync.WaitGroup
+			transport := modelarts.SharedTransport()
+			transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+				dials.Add(1)
+				client, server := net.Pipe()
+				servers.Go(func() { retryWaitForEnd(server) })
+				return client, nil
+			}
+			client := retryClientAt(t, "https://127.0.0.1", nil, modelarts.WithHTTPClient(&http.Client{Transport: transport}),
+				modelarts.WithRetryPolicy(modelarts.RetryPolicy{MinDelay: 1, MaxDelay: 1, AttemptTimeout: 5 * time.Second}))
+			ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
+			defer cancel()
+			began := time.Now()
+			err := retryCall(ctx, t, client, method, nil)
+			if method == http.MethodGet {
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				assert.Equal(t, 12*time.Second, time.Since(began))
+			} else {
+				assert.Equal(t, 5*time.Second, time.Since(began))
+			}
+			var network net.Error
+			require.ErrorAs(t, err, &network)
+			assert.True(t, network.Timeout())
+			assert.EqualValues(t, attempts, dials.Load())
+			synctest.Wait()
+			servers.Wait() // net/http lets a handshake go on for ten seconds in all, for whoever comes next
+		})
+	}
+}
+
 func TestTheCauseOfACancellationIsKept(t *testing.T) {
 	noLeaks(t)
 	t.Parallel()
@@ -526,6 +563,8 @@ func TestARequestWithoutHeaders(t *testing.T) {
 	assert.Equal(t, retryToken, script.sent[0].header.Get("X-Auth-Token"))
 }
 
+// A complete answer that is useless, the empty one among them, is not asked for again: whatever stands between
+// makes the same of the next. A wait takes it for an outage and polls on.
 func TestASuccessThatIsNotTheJSONExpected(t *testing.T) {
 	noLeaks(t)
 	t.Parallel()
@@ -544,7 +583,7 @@ func TestASuccessThatIsNotTheJSONExpected(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			for _, status := range []int{200, 201, 206} {
-				script := newRetryScript(retryAnswers(status, test.body, "X-Request-Id", "r-17"))
+				script := newRetryScript(retryAnswers(status, test.body, "X-Request-Id", "r-17", "Content-Type", "application/json"))
 				client := retryClient(t, script, retryAtOnce)
 				var out struct {
 					OK bool `json:"ok"`

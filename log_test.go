@@ -50,6 +50,7 @@ func (l *retryLog) records(t *testing.T) []retryRecord {
 	return records
 }
 
+// Records hold what is listed here and nothing else. There is no dump of headers or bodies to be switched on.
 func TestLogOfACall(t *testing.T) {
 	noLeaks(t)
 	t.Parallel()

@@ -286,6 +286,7 @@ func TestFaultsOfTheNetwork(t *testing.T) {
 			retryDrip(p)
 		}, 3, 1, timeout},
 		{"garbage", retryServeCut("SSH-2.0-OpenSSH_9.6\r\n"), 3, 1, anError},
+		{"an answer of HTTP/0.9", retryServeCut(`{"ok":true}`), 3, 1, anError},
 		{"garbage for a status", retryServeCut("HTTP/1.1 two hundred\r\n\r\n"), 3, 1, anError},
 		{"garbage in the headers", retryServeCut("HTTP/1.1 200 OK\r\nno colon here\r\n\r\n"), 3, 1, anError},
 		{"too many interim answers", retryServeCut(strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 50)), 3, 1, anError},
@@ -449,6 +450,36 @@ func TestBytesBehindAnAnswer(t *testing.T) {
 		require.NoError(t, retryCall(t.Context(), t, server.client(t, retryAtOnce), http.MethodGet, &out))
 		assert.True(t, out.OK)
 	}
+}
+
+// TestAnAnswerThatNobodyAskedFor sends a second answer behind the first, on a connection that is idle by then.
+// (One that comes in time with the first may be taken for the answer to a request that follows at once; only
+// net/http could tell. A status that is about another dataset is refused for that reason too.)
+func TestAnAnswerThatNobodyAskedFor(t *testing.T) {
+	noLeaks(t)
+	leaktest.Files(t)
+	log.SetOutput(io.Discard) // net/http complains there
+	t.Cleanup(func() { log.SetOutput(os.Stderr) })
+	idle, closed := make(chan struct{}), make(chan struct{})
+	server := newRawServer(t, func(p *rawPeer) {
+		p.request()
+		p.write(retryOK)
+		<-idle
+		p.write(strings.Replace(retryOK, "true}", "null}", 1))
+		p.stall()
+		close(closed)
+	}, retryServeWell)
+	client := server.client(t, retryAtOnce)
+	for n := range 2 {
+		var out struct{ OK bool }
+		require.NoError(t, retryCall(t.Context(), t, client, http.MethodGet, &out))
+		assert.True(t, out.OK)
+		if n == 0 {
+			close(idle)
+			<-closed
+		}
+	}
+	assert.EqualValues(t, 2, server.accepted.Load(), "such a connection is not used again")
 }
 
 func TestInterimAnswers(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -143,6 +145,7 @@ func TestWhatIsPrintedInstead(t *testing.T) {
 	login := modelarts.PasswordLogin{DomainName: "domain", UserName: "us\ner", Password: redactPassword, ProjectName: "cn-north-4"}
 	client := errsClient(t, modelarts.TokenAuth(redactToken), nil)
 	for want, value := range map[string]any{
+		// The access key is an identifier that goes over the wire with every request, and tells which key to look for.
 		"modelarts.Credentials(AKIDENTIFIER, REDACTED)":                       redactCredentials,
 		"modelarts.PasswordLogin(domain/us er for cn-north-4, REDACTED)":      &login,
 		"modelarts.TokenAuth(REDACTED)":                                       modelarts.TokenAuth(redactToken),
@@ -163,6 +166,46 @@ func TestWhatIsPrintedInstead(t *testing.T) {
 	text, err := json.Marshal(redactCredentials)
 	require.NoError(t, err)
 	require.Error(t, json.Unmarshal(text, new(modelarts.Credentials)), "redacted credentials must not come back as credentials")
+}
+
+// TestPanicsShowNoSecrets lets another process of this test panic with each holder, and reads what the runtime
+// prints of it.
+func TestPanicsShowNoSecrets(t *testing.T) {
+	noLeaks(t)
+	const variable = "MODELARTS_TEST_PANIC_WITH"
+	if name := os.Getenv(variable); name != "" {
+		panic(redactHolders(t)[name])
+	}
+	for _, name := range []string{"Credentials", "*Credentials", "*PasswordLogin", "Signer", "TokenAuth", "PasswordAuth", "Client that signs", "Client value that sends a token"} {
+		process := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPanicsShowNoSecrets$")
+		process.Env = append(os.Environ(), variable+"="+name, "GOTRACEBACK=all")
+		output, err := process.CombinedOutput()
+		require.Error(t, err, name)
+		require.Contains(t, string(output), "panic: ", name)
+		redactClean(t, name, string(output))
+	}
+}
+
+// TestNothingIsWrittenToFiles makes a whole synchronization, with keys from the environment, in a home, a place
+// for temporary files and a working directory that are empty, and stay so.
+func TestNothingIsWrittenToFiles(t *testing.T) {
+	noLeaks(t)
+	credClearEnv(t)
+	empty := t.TempDir()
+	t.Chdir(empty)
+	for _, name := range []string{"HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "USERPROFILE", "TEMP", "TMP"} {
+		t.Setenv(name, empty)
+	}
+	credSetenv(t, "HW_ACCESS_KEY", credKeys.AccessKey, "HW_SECRET_KEY", credKeys.SecretKey,
+		"MODELARTS_ENDPOINT", modelartstest.Endpoint, "HW_PROJECT_ID", modelartstest.ProjectID)
+	fake := credFake()
+	client, err := modelarts.NewClientFromEnv(t.Context(), modelarts.WithHTTPClient(fake.HTTPClient()))
+	require.NoError(t, err)
+	_, err = client.Sync(t.Context(), "ds", &modelarts.WaitOptions{MinInterval: -1, MaxInterval: -1})
+	require.NoError(t, err)
+	entries, err := os.ReadDir(empty)
+	require.NoError(t, err)
+	assert.Empty(t, entries)
 }
 
 // Providers that read from outside hold nothing until they are asked, and print nothing afterwards.

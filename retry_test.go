@@ -292,6 +292,17 @@ func TestASuccessEndsTheCall(t *testing.T) {
 	}
 }
 
+func TestThePageOfAProxyIsRetried(t *testing.T) {
+	noLeaks(t)
+	t.Parallel()
+	page := "<html><head><title>502 Bad\nGateway</title></head>" + strings.Repeat("<p>nginx</p>", 10_000)
+	script := newRetryScript(retryAnswers(502, page, "Content-Type", "text/html"))
+	err := retryCall(t.Context(), t, retryClient(t, script, retryAtOnce), http.MethodGet, nil)
+	assert.Equal(t, 4, script.count())
+	assert.Equal(t, "a web page: 502 Bad Gateway", retryAPIError(t, err).Message)
+	assert.NotContains(t, err.Error(), "nginx")
+}
+
 func TestMaxAttempts(t *testing.T) {
 	noLeaks(t)
 	t.Parallel()
@@ -305,6 +316,7 @@ func TestMaxAttempts(t *testing.T) {
 	}
 }
 
+// Zero is the default and a negative timeout means none, so neither is a mistake.
 func TestRetryPoliciesThatMakeNoSense(t *testing.T) {
 	noLeaks(t)
 	t.Parallel()
@@ -356,6 +368,8 @@ func TestPausesAreDrawnUpToDoublingCeilings(t *testing.T) {
 			"up to MaxDelay", 503, modelarts.RetryPolicy{MaxAttempts: 6, MinDelay: seconds, MaxDelay: 5 * seconds},
 			[]time.Duration{seconds, 2 * seconds, 4 * seconds, 5 * seconds, 5 * seconds},
 		},
+		// A second is the first ceiling, not the least pause: full jitter is what spreads the callers that were
+		// throttled together, and a Retry-After is kept to the letter.
 		{"throttled, at least a second", 429, modelarts.RetryPolicy{}, []time.Duration{seconds, 2 * seconds, 4 * seconds}},
 		{
 			"throttled, MinDelay above", 429, modelarts.RetryPolicy{MinDelay: 3 * seconds},

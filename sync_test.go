@@ -573,6 +573,8 @@ func TestStartSyncRepeatsWhatWasNotCarriedOut(t *testing.T) {
 	})
 }
 
+// A running synchronization is never joined silently: it may have looked at the source before the caller's last
+// change. Nor is a busy dataset tried again until it is free; the caller knows whether that is worth the wait.
 func TestStartSyncMeetsARunningSynchronization(t *testing.T) {
 	noLeaks(t)
 	t.Parallel()

@@ -109,6 +109,8 @@ func TestSyncStatusStates(t *testing.T) {
 	})
 }
 
+// A number that is none is an error which names its field, not a zero that nobody can tell from a real one; and
+// an answer without a state says nothing. A wait takes both for an outage and polls on.
 func TestSyncStatusAnswersThatAreRefused(t *testing.T) {
 	noLeaks(t)
 	t.Parallel()

@@ -156,6 +156,7 @@ func TestLargeRequest(t *testing.T) {
 	assert.Equal(t, "APIGW.0201", r.code(t))
 }
 
+// What is recorded is not masked: the fake's keys are public, and a test may want to look at a signature.
 func TestRecording(t *testing.T) {
 	fake := modelartstest.New()
 	s := inMemory(t, fake)
