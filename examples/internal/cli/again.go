@@ -40,7 +40,7 @@ func self() string {
 // called is how a program was called whose file and package these are. What go run has built is gone sooner or later,
 // and lies in a folder of the go command's until then, as tests do too.
 func called(file, path string) string {
-	if strings.Contains(file, "go-build") && !strings.HasSuffix(path, ".test") {
+	if strings.Contains(file, "go-build") && !strings.HasSuffix(strings.TrimSuffix(file, ".exe"), ".test") {
 		return "go run " + Quote(path)
 	}
 	return Quote(file)

@@ -16,5 +16,5 @@ func TestCalled(t *testing.T) {
 	} {
 		assert.Equal(t, want, called(file, path))
 	}
-	assert.Equal(t, "/tmp/go-build123/b001/sync.test", called("/tmp/go-build123/b001/sync.test", path+".test"))
+	assert.Equal(t, "/tmp/go-build123/b001/sync.test", called("/tmp/go-build123/b001/sync.test", path))
 }
