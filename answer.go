@@ -114,7 +114,7 @@ func parseErrorBody(body []byte) errorFields {
 // wholeMembers closes a JSON object that is cut off behind the last member that is all there. A code that came
 // before an endless message still tells the class of the error.
 func wholeMembers(body []byte) []byte {
-	if json.Valid(body) {
+	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) || json.Valid(body) {
 		return body
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
