@@ -462,7 +462,7 @@ func TestHTTP2ConnectionThatDies(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			network := newH2Network(t, func(p *h2Peer) {
 				stream := p.request()
-				for p.network.pings.Load() < 3 {
+				for p.network.pings.Load() < 4 {
 					if _, _, _, ok := p.read(); !ok {
 						return
 					}

@@ -819,12 +819,13 @@ func TestAProxyThatRefuses(t *testing.T) {
 	leaktest.Files(t)
 	for _, answer := range []string{"407 Proxy Authentication Required", "502 Bad Gateway"} {
 		proxy := newRawServer(t, retryServeCut("HTTP/1.1 "+answer+"\r\nContent-Length: 0\r\n\r\n"))
-		transport := &http.Transport{Proxy: func(req *http.Request) (*url.URL, error) {
+		transport := modelarts.SharedTransport()
+		transport.Proxy = func(req *http.Request) (*url.URL, error) {
 			return req.URL.Parse("http://user:proxy-password@" + strings.TrimPrefix(proxy.url, "http://"))
-		}}
+		}
 		client, _ := retryCountAttempts(t, modelartstest.Endpoint, transport)
 		err := retryCall(t.Context(), t, client, http.MethodPost, nil)
-		require.Error(t, err)
+		require.ErrorContains(t, err, "the proxy refused to connect: "+answer)
 		var api *modelarts.APIError
 		require.NotErrorAs(t, err, &api, "it is not the service that says no")
 		assert.NotContains(t, err.Error(), "proxy-password")

@@ -919,6 +919,8 @@ func TestStartSyncAgainstASparseService(t *testing.T) {
 	}
 }
 
+// It has no version, no checksum and no secret, on purpose: whoever can change what was stored can as well store the
+// id of another dataset. What comes back is checked like any other argument.
 func TestSyncTaskIsPlainData(t *testing.T) {
 	noLeaks(t)
 	t.Parallel()

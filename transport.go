@@ -1,7 +1,10 @@
 package modelarts
 
 import (
+	"context"
+	"fmt"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 )
@@ -21,10 +24,20 @@ var sharedTransport = sync.OnceValue(func() http.RoundTripper {
 	// Below what servers usually have, so that it is the client that ends an idle connection.
 	t.IdleConnTimeout = 55 * time.Second
 	t.MaxResponseHeaderBytes = 1 << 20
-	// A dead HTTP/2 connection is found out by pings, and not by requests that time out on it.
-	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}
+	// A dead HTTP/2 connection is found out by pings, well within the time of one attempt.
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 10 * time.Second}
+	t.OnProxyConnectResponse = refusedByProxy
 	return t
 })
+
+// refusedByProxy names who has refused: net/http has nothing but the words behind the status, which could as well
+// be the service's.
+func refusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode == http.StatusOK {
+		return nil
+	}
+	return fmt.Errorf("the proxy refused to connect: %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
+}
 
 // ownClient copies client so that it can be changed, and takes redirects out of its sight.
 func ownClient(client *http.Client) *http.Client {

@@ -68,6 +68,8 @@ const (
 	notExist  = modelarts.SyncNotExist
 )
 
+// Without a deadline a wait has no end of its own: how long a task may take only its caller knows, and every state
+// but "no such task" and an outage is progress.
 func TestWaitSyncPace(t *testing.T) {
 	noLeaks(t)
 	t.Parallel()
