@@ -22,7 +22,9 @@ type SyncTask struct {
 	PreviousTaskID     string    `json:"previous_task_id,omitempty"`
 	PreviousCreateTime int64     `json:"previous_create_time,omitempty"`
 	PreviousStatus     SyncState `json:"previous_status,omitempty"`
-	StartedAt          time.Time `json:"started_at,omitzero"`
+	// StartedAt is when the start was answered, or sent if no answer came, by this machine's clock. It is zero
+	// where nothing was started.
+	StartedAt time.Time `json:"started_at,omitzero"`
 }
 
 var (
