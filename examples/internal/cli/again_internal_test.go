@@ -9,7 +9,7 @@ import (
 func TestCalled(t *testing.T) {
 	const path = "example.test/examples/sync"
 	for file, want := range map[string]string{
-		"/var/folders/x/go-build123/b001/exe/sync":            "go run " + path,
+		"/var/folders/x/go-build123/b001/exe/sync":  "go run " + path,
 		"/home/x/.cache/go-build/3f/3f3ff08-d/sync": "go run " + path,
 		"./sync":             "./sync",
 		"/opt/my tools/sync": "'/opt/my tools/sync'",
