@@ -11,6 +11,7 @@ import (
 
 const (
 	fetchLimit    = 30 * time.Second // of one fetch, which belongs to no caller
+	fetchLeave    = time.Second      // after that, for a provider to return
 	fetchPause    = 30 * time.Second // after a renewal that failed, and after one that brought nothing new
 	refusedPause  = time.Minute      // after a login that was refused
 	renewalMargin = 5 * time.Minute  // before the end of a secret, or a tenth of its life if that is shorter
@@ -94,31 +95,48 @@ func (c *cache[T]) start(ctx context.Context) (*flight[T], error) {
 	return c.flight, nil
 }
 
-var errFetchAborted = errors.New("modelarts: the credentials provider did not return")
+var (
+	errFetchAborted = errors.New("modelarts: the credentials provider did not return")
+	errFetchOverdue = &attemptTimeoutError{text: "modelarts: no credentials within " + fetchLimit.String() +
+		": the credentials provider did not return when its context had ended"}
+)
 
 // run makes one fetch. Its context is nobody's: the caller that happened to begin it may leave.
 func (c *cache[T]) run(base context.Context, f *flight[T]) {
 	ctx, cancel := context.WithTimeout(base, fetchLimit)
 	defer cancel()
+	var value T
 	var expires time.Time
-	f.err = errFetchAborted
+	err := errFetchAborted
+	// A provider that does not heed its context keeps its goroutine, but not the callers: what it returns
+	// later is nobody's any more, and others may fetch.
+	overdue := time.AfterFunc(fetchLimit+fetchLeave, func() {
+		var none T
+		c.finish(f, none, time.Time{}, errFetchOverdue, loggerFrom(base))
+	})
 	defer func() {
+		overdue.Stop()
 		// Nobody could recover from a panic in this goroutine, and all callers wait for it.
 		if reason := recover(); reason != nil {
-			f.err = fmt.Errorf("modelarts: the credentials provider panicked: %s", shorten(oneLine(fmt.Sprint(reason)), causeKept))
+			err = fmt.Errorf("modelarts: the credentials provider panicked: %s", shorten(oneLine(fmt.Sprint(reason)), causeKept))
 		}
-		c.finish(f, expires, loggerFrom(base))
+		c.finish(f, value, expires, err, loggerFrom(base))
 	}()
-	f.value, expires, f.err = c.fetch(ctx)
-	if f.err != nil && ctx.Err() != nil {
+	value, expires, err = c.fetch(ctx)
+	if err != nil && ctx.Err() != nil {
 		// Nobody's context has ended, so nobody may read that from the error.
-		f.err = &attemptTimeoutError{text: "modelarts: no credentials within " + fetchLimit.String() + ": " + f.err.Error()}
+		err = &attemptTimeoutError{text: "modelarts: no credentials within " + fetchLimit.String() + ": " + err.Error()}
 	}
 }
 
-func (c *cache[T]) finish(f *flight[T], expires time.Time, log logger) {
+// finish ends a fetch, once.
+func (c *cache[T]) finish(f *flight[T], value T, expires time.Time, err error, log logger) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.flight != f {
+		return
+	}
+	f.value, f.err = value, err
 	now := time.Now()
 	c.flight = nil
 	c.failure, c.retryAt = f.err, time.Time{}
@@ -141,7 +159,7 @@ func (c *cache[T]) finish(f *flight[T], expires time.Time, log logger) {
 		c.current.Store(h)
 	case errors.Is(f.err, ErrUnauthorized):
 		c.retryAt = now.Add(refusedPause)
-	case c.fetched:
+	case c.fetched, errors.Is(f.err, errFetchOverdue): // of which every fetch may leave a goroutine behind
 		c.retryAt = now.Add(fetchPause)
 	}
 	if f.err != nil && c.fetched {

@@ -444,6 +444,56 @@ func TestCacheOfAProviderThatPanics(t *testing.T) {
 	})
 }
 
+// A provider that waits for something that never comes, and does not look at its context.
+func TestCacheOfAProviderThatHeedsNoContext(t *testing.T) {
+	leaktest.Check(t)
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stuck := make(chan struct{})
+		var fetches atomic.Int64
+		secrets := &cache[string]{
+			same: func(a, b string) bool { return a == b },
+			fetch: func(context.Context) (string, time.Time, error) {
+				n := fetches.Add(1)
+				if n < 3 {
+					<-stuck
+				}
+				return fmt.Sprintf("s%d", n), time.Now().Add(time.Hour), nil
+			},
+		}
+		began := time.Now()
+		var group sync.WaitGroup
+		for range 100 {
+			group.Go(func() {
+				_, err := secrets.get(t.Context())
+				assert.ErrorContains(t, err, "no credentials within 30s")
+				var timeout interface{ Timeout() bool }
+				if assert.ErrorAs(t, err, &timeout) {
+					assert.True(t, timeout.Timeout())
+				}
+			})
+		}
+		group.Wait()
+		assert.LessOrEqual(t, time.Since(began), 31*time.Second, "callers need no deadline of their own")
+		for range 100 {
+			_, err := secrets.get(t.Context())
+			require.ErrorContains(t, err, "did not return")
+		}
+		assert.EqualValues(t, 1, fetches.Load(), "not every call leaves a goroutine behind")
+
+		time.Sleep(30 * time.Second)
+		_, err := secrets.get(t.Context())
+		require.Error(t, err)
+		time.Sleep(30 * time.Second)
+		credHas(t, secrets, "s3")
+
+		close(stuck)
+		synctest.Wait()
+		credHas(t, secrets, "s3") // what comes too late is not taken
+		assert.EqualValues(t, 3, fetches.Load())
+	})
+}
+
 func TestCacheFetchHasTheLoggerAndNotTheContext(t *testing.T) {
 	leaktest.Check(t)
 	t.Parallel()
