@@ -161,13 +161,13 @@ func (w *waiter) run(ctx context.Context, yield func(*SyncStatus, error) bool) {
 			drawn = min(drawn, time.Until(w.settled))
 		}
 		interval += min(interval/2, w.opts.MaxInterval-interval)
-		w.sleep(ctx, max(pause, drawn, leastInterval))
+		w.sleep(ctx, max(pause, drawn, leastInterval), pause)
 	}
 }
 
 // sleep waits for the next poll. One that would come after the deadline is made just before it, and is the
-// last.
-func (w *waiter) sleep(ctx context.Context, pause time.Duration) {
+// last. Where the service asked to come back at a time before the deadline, it is not made earlier than that.
+func (w *waiter) sleep(ctx context.Context, pause, asked time.Duration) {
 	if deadline, ok := ctx.Deadline(); ok {
 		if w.lastPoll {
 			<-ctx.Done()
@@ -176,6 +176,9 @@ func (w *waiter) sleep(ctx context.Context, pause time.Duration) {
 		left := time.Until(deadline)
 		if before := left - min(lastPollLead, left/4); pause >= before {
 			pause, w.lastPoll = before, true
+			if asked < left {
+				pause = max(before, asked)
+			}
 		}
 	}
 	_ = sleep(ctx, pause)

@@ -711,6 +711,21 @@ func TestWaitSyncThrottled(t *testing.T) {
 			require.NoError(t, err)
 		})
 	})
+	t.Run("nor does the last poll, if that is before the deadline", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			rig := newSyncRig(1)
+			rig.fake.Inject(syncOnPoll(modelartstest.Fault{Status: 429, RetryAfter: 10 * time.Second}))
+			rig.answer(syncStep(2, completed))
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second+100*time.Millisecond)
+			defer cancel()
+			_, err := rig.WaitSync(ctx, syncAfter(syncStep(1, completed)), nil)
+			require.NoError(t, err)
+			assert.Equal(t, []time.Duration{0, 10 * time.Second}, rig.times(http.MethodGet))
+		})
+	})
+	// Nobody is left to come back when the service asks for it, and one request more is little against a
+	// task whose end nobody hears of.
 	t.Run("one last poll is made where the pause would outlast the deadline", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
