@@ -113,6 +113,17 @@ func TestEnvProject(t *testing.T) {
 			require.ErrorContains(t, err, want)
 		}
 	})
+	// NewClient does no I/O and keeps no project up to date: here, with a context, is the one look-up.
+	t.Run("asked for once", func(t *testing.T) {
+		fake := credFake()
+		iam := modelartstest.NewIAM(fake)
+		client, err := credFromEnv(t, fake, append([]string{"HW_PROJECT_NAME", modelartstest.ProjectName}, keys...)...)
+		require.NoError(t, err)
+		for range 3 {
+			require.NoError(t, credPoll(t.Context(), client))
+		}
+		assert.Len(t, iam.Requests(), 1)
+	})
 	t.Run("not at IAM", func(t *testing.T) {
 		fake := credFake()
 		modelartstest.NewIAM(fake)

@@ -554,6 +554,17 @@ func TestProjectID(t *testing.T) {
 		require.ErrorContains(t, err, modelartstest.ProjectID+", second")
 		assert.NotErrorIs(t, err, modelarts.ErrNotFound)
 	})
+	t.Run("a whole crowd", func(t *testing.T) {
+		t.Parallel()
+		fake := credFake()
+		iam := modelartstest.NewIAM(fake)
+		for i := range 1000 {
+			iam.AddProject(fmt.Sprintf("crowd-%04d", i), "crowd", true)
+		}
+		_, err := lookUp(t, fake, signer, "crowd")
+		require.ErrorContains(t, err, "crowd-0000, crowd-0001")
+		assert.Less(t, len(err.Error()), 2048, "some of them will do")
+	})
 	t.Run("on a later page", func(t *testing.T) {
 		t.Parallel()
 		fake := credFake()
@@ -581,6 +592,32 @@ func TestProjectID(t *testing.T) {
 			require.ErrorContains(t, err, "give the project id")
 			assert.Len(t, iam.Requests(), 1)
 		}
+	})
+	t.Run("refused as expired, again and again", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			fake := credFake()
+			iam := modelartstest.NewIAM(fake)
+			iam.Inject(modelartstest.Fault{Path: "/v3/projects", Status: 401, Code: "APIGW.0307", Message: "The token must be updated", Times: -1})
+			_, err := lookUp(t, fake, credPassword(t, fake), "cn-north-4")
+			require.ErrorIs(t, err, modelarts.ErrUnauthorized)
+			var paths []string
+			for _, r := range iam.Requests() {
+				paths = append(paths, r.Path)
+			}
+			assert.Equal(t, []string{"/v3/auth/tokens", "/v3/projects", "/v3/auth/tokens", "/v3/projects"}, paths, "one renewal, one repeat")
+		})
+	})
+	t.Run("refused as expired, the login too", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			fake := credFake()
+			iam := modelartstest.NewIAM(fake)
+			iam.Inject(modelartstest.Fault{Status: 401, Code: "APIGW.0307", Message: "The token must be updated", Times: -1})
+			_, err := lookUp(t, fake, credPassword(t, fake), "cn-north-4")
+			require.ErrorIs(t, err, modelarts.ErrUnauthorized)
+			assert.Len(t, iam.Requests(), 1, "a login does not log in to log in")
+		})
 	})
 	t.Run("without a name or an authenticator", func(t *testing.T) {
 		t.Parallel()
