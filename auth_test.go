@@ -463,6 +463,35 @@ func TestWaitGoesOnAfterARenewal(t *testing.T) {
 	})
 }
 
+// The clocks of machine and service part while a wait is on, as when the machine was asleep. A bubble's own
+// clock cannot jump, so the service's does; pauses are not made by it.
+func TestWaitGoesOnWhenTheClockJumps(t *testing.T) {
+	noLeaks(t)
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := credFake()
+		fake.SetSyncStatus("ds", modelarts.SyncStatus{Status: modelarts.SyncRunning})
+		client := credClient(t, fake, modelarts.NewSigner(credKeys), credOneTry)
+		jumps := []time.Duration{2 * time.Hour, -20 * time.Minute, 20 * time.Minute, 0}
+		polls := 0
+		began := time.Now()
+		opts := &modelarts.WaitOptions{MinInterval: time.Minute, MaxInterval: time.Minute}
+		for _, err := range client.WatchSync(t.Context(), modelarts.SyncTask{DatasetID: "ds"}, opts) {
+			require.NoError(t, err)
+			if polls == 5*len(jumps) {
+				break
+			}
+			if polls%5 == 0 {
+				fake.SetClockOffset(jumps[polls/5])
+			}
+			polls++
+		}
+		assert.Len(t, fake.Requests(), 1+polls+len(jumps), "one repeat a jump")
+		assert.LessOrEqual(t, time.Since(began), time.Duration(polls)*time.Minute)
+		assert.GreaterOrEqual(t, time.Since(began), time.Duration(polls)*time.Minute/2, "the pace is kept")
+	})
+}
+
 func TestKeysWithoutEndAreKeptUntilOneRefusal(t *testing.T) {
 	noLeaks(t)
 	t.Parallel()
@@ -499,6 +528,8 @@ func TestOtherRefusalsAreFinal(t *testing.T) {
 		"APIGW.0305":     "Incorrect authentication information",
 		"APIGW.0311":     "Incorrect debugging authentication information",
 		"ModelArts.0207": "Token without project",
+		"ModelArts.6201": "Account suspended",
+		"ModelArts.6203": "Account restricted",
 	} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()

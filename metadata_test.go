@@ -45,6 +45,8 @@ func credAskMetadata(t *testing.T) (modelarts.Credentials, error) {
 	return modelarts.MetadataCredentials().Retrieve(t.Context())
 }
 
+// A session is asked for before the keys, not after a 401: the service that requires sessions and the one
+// that only knows them get the same requests, and a 401 for the keys says that there is no agency.
 func TestMetadataCredentials(t *testing.T) {
 	noLeaks(t)
 	fake, metadata := credInstance(t)

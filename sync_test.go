@@ -901,6 +901,7 @@ func TestStartSyncAgainstASparseService(t *testing.T) {
 		"nothing has changed":               {completed, []modelarts.SyncStatus{completed, completed, completed}, 2},
 		"the one before has just completed": {running, []modelarts.SyncStatus{completed, completed, completed}, 2},
 		"there is none":                     {never, []modelarts.SyncStatus{never, never, never}, 2},
+		"one runs, and nobody knows which":  {running, []modelarts.SyncStatus{running, running, running}, 2},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -145,6 +145,19 @@ func TestWaitSyncPace(t *testing.T) {
 			})
 		}
 	})
+	t.Run("without a deadline, for as long as it takes", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			rig := newSyncRig(4)
+			rig.fake.SetSyncStatus(syncDataset, syncStep(2, running))
+			const long = 30 * 24 * time.Hour
+			time.AfterFunc(long, func() { rig.fake.SetSyncStatus(syncDataset, syncStep(2, completed)) })
+			opts := &modelarts.WaitOptions{MinInterval: time.Hour, MaxInterval: time.Hour}
+			_, err := rig.WaitSync(t.Context(), modelarts.SyncTask{DatasetID: syncDataset}, opts)
+			require.NoError(t, err)
+			assert.GreaterOrEqual(t, time.Since(rig.began), long)
+		})
+	})
 	t.Run("the longest durations", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
@@ -198,15 +211,17 @@ func TestWaitSyncBelieves(t *testing.T) {
 		"an id only in the answers":                        {syncAfter(syncTimed(1)), []modelarts.SyncStatus{syncStep(1, completed), syncStep(2, completed)}, 1},
 		"nothing is told, and it is seen running":          {syncAfter(syncStep(0, completed)), []modelarts.SyncStatus{syncStep(0, completed), syncStep(0, running), syncStep(0, completed)}, 2},
 		"nothing is told any more, and it is seen running": {syncAfter(syncStep(1, completed)), []modelarts.SyncStatus{syncStep(0, queuing), syncStep(0, completed)}, 2},
+		"nothing is told, and one ran before":              {syncAfter(syncStep(0, running)), []modelarts.SyncStatus{syncStep(0, running), syncStep(0, completed)}, 2},
 		"nothing is told after the first":                  {syncAfter(syncStep(1, completed)), []modelarts.SyncStatus{syncStep(2, running), syncStep(0, completed)}, 2},
 		"the first task ever, of which nothing is told":    {syncAfter(syncStep(0, notExist)), []modelarts.SyncStatus{syncStep(0, notExist), syncStep(0, completed)}, 1},
 		"a late registration":                              {syncAfter(syncStep(0, notExist)), []modelarts.SyncStatus{syncStep(0, notExist), syncStep(0, notExist), syncStep(1, queuing), syncStep(1, completed)}, 2},
 		"a late registration with the old task between":    {syncAfter(syncStep(1, completed)), []modelarts.SyncStatus{syncStep(0, notExist), syncStep(1, completed), syncStep(2, completed)}, 1},
-		"replaced by a third task":                         {syncAfter(syncStep(1, completed)), []modelarts.SyncStatus{syncStep(2, running), syncStep(3, queuing), syncStep(3, completed)}, 3},
-		"a replica that is behind":                         {syncAfter(syncStep(1, completed)), []modelarts.SyncStatus{syncStep(2, running), syncStep(1, completed), syncStep(2, completed)}, 2},
-		"states that go backwards":                         {syncAfter(syncStep(1, completed)), []modelarts.SyncStatus{syncStep(2, running), syncStep(2, queuing), syncStep(2, running), syncStep(2, completed)}, 4},
-		"states that nobody knows":                         {syncAfter(syncStep(1, completed)), []modelarts.SyncStatus{syncStep(2, "PAUSED"), syncStep(2, "completed"), syncStep(2, "COMPLETED "), syncStep(2, completed)}, 4},
-		"completed with an error code":                     {syncAfter(syncStep(1, completed)), []modelarts.SyncStatus{noted}, 1},
+		// Somebody else has started it. The wait is for the dataset to be in step, so it is followed.
+		"replaced by a third task":     {syncAfter(syncStep(1, completed)), []modelarts.SyncStatus{syncStep(2, running), syncStep(3, queuing), syncStep(3, completed)}, 3},
+		"a replica that is behind":     {syncAfter(syncStep(1, completed)), []modelarts.SyncStatus{syncStep(2, running), syncStep(1, completed), syncStep(2, completed)}, 2},
+		"states that go backwards":     {syncAfter(syncStep(1, completed)), []modelarts.SyncStatus{syncStep(2, running), syncStep(2, queuing), syncStep(2, running), syncStep(2, completed)}, 4},
+		"states that nobody knows":     {syncAfter(syncStep(1, completed)), []modelarts.SyncStatus{syncStep(2, "PAUSED"), syncStep(2, "completed"), syncStep(2, "COMPLETED "), syncStep(2, completed)}, 4},
+		"completed with an error code": {syncAfter(syncStep(1, completed)), []modelarts.SyncStatus{noted}, 1},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -588,6 +603,7 @@ func TestWaitSyncOutages(t *testing.T) {
 			})
 		})
 	}
+	// What a poll fails of is not yielded, which only a log is told; the loop gets statuses.
 	t.Run("the pace is kept", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
@@ -597,6 +613,27 @@ func TestWaitSyncOutages(t *testing.T) {
 			_, err := rig.WaitSync(t.Context(), syncAfter(syncStep(1, completed)), nil)
 			require.NoError(t, err)
 			syncEvery(t, rig.times(http.MethodGet), time.Second, 30*time.Second)
+		})
+	})
+	t.Run("without any extra attempt when the client's budget is used up", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			rig := newSyncRig(1)
+			greedy := rig.fake.Client(modelarts.WithHTTPClient(&http.Client{Transport: rig}),
+				modelarts.WithRetryPolicy(modelarts.RetryPolicy{MaxAttempts: 200, MinDelay: 1, MaxDelay: 1}))
+			rig.fake.Inject(syncOnPoll(modelartstest.Fault{Status: 502, Times: -1}))
+			_, err := greedy.GetSyncStatus(t.Context(), syncDataset)
+			require.ErrorContains(t, err, "budget")
+			drained := len(rig.times(http.MethodGet))
+			assert.Equal(t, 51, drained)
+			rig.fake.ClearFaults()
+			rig.fake.Inject(syncOnPoll(modelartstest.Fault{Status: 502, Times: 8}))
+			rig.fake.SetSyncStatus(syncDataset, syncStep(2, completed))
+			// Less than a second each, so that no more than the polls themselves are left to come.
+			opts := &modelarts.WaitOptions{MinInterval: 100 * time.Millisecond, MaxInterval: 100 * time.Millisecond}
+			_, err = greedy.WaitSync(t.Context(), syncAfter(syncStep(1, completed)), opts)
+			require.NoError(t, err)
+			syncEvery(t, rig.times(http.MethodGet)[drained:], 100*time.Millisecond, 100*time.Millisecond)
 		})
 	})
 	t.Run("patience starts anew after an answer", func(t *testing.T) {
@@ -797,6 +834,18 @@ func TestWaitSyncEndsAtOnce(t *testing.T) {
 		_, err := rig.WaitSync(t.Context(), modelarts.SyncTask{DatasetID: "..", StartedAt: time.Now()}, nil)
 		require.Error(t, err)
 		assert.Empty(t, rig.methods())
+	})
+	t.Run("a finished task, whatever it says later", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			rig := newSyncRig(4)
+			rig.answer(syncStep(2, running), syncStep(2, completed))
+			rig.fake.SetSyncStatus(syncDataset, syncStep(2, running))
+			status, err := rig.WaitSync(t.Context(), syncAfter(syncStep(1, completed)), nil)
+			require.NoError(t, err)
+			assert.Equal(t, completed, status.Status)
+			assert.Len(t, rig.times(http.MethodGet), 2)
+		})
 	})
 	t.Run("a finished task needs one request", func(t *testing.T) {
 		t.Parallel()
@@ -1076,6 +1125,30 @@ func TestWatchSync(t *testing.T) {
 				_, err = rig.GetDataset(t.Context(), syncDataset)
 				require.NoError(t, err)
 			}
+		})
+	})
+	t.Run("a loop that takes its time delays its own polls only", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			rig := newSyncRig(1)
+			rig.answer(syncStep(2, running), syncStep(2, completed))
+			other := make(chan error)
+			for status, err := range rig.WatchSync(t.Context(), modelarts.SyncTask{DatasetID: syncDataset}, nil) {
+				require.NoError(t, err)
+				if status.Status == running {
+					go func() {
+						_, err := rig.WaitSync(t.Context(), modelarts.SyncTask{DatasetID: syncDataset}, nil)
+						other <- err
+					}()
+					require.NoError(t, <-other)
+					assert.Zero(t, time.Since(rig.began))
+					rig.answer(syncStep(2, completed))
+					time.Sleep(time.Hour)
+				}
+			}
+			polls := rig.times(http.MethodGet)
+			require.Len(t, polls, 3)
+			assert.Greater(t, polls[2], time.Hour, "the pause begins when the loop has done its work")
 		})
 	})
 	t.Run("the caller may end it from inside the loop", func(t *testing.T) {
