@@ -852,6 +852,53 @@ func TestClientIsSharedByGoroutines(t *testing.T) {
 	assert.Len(t, fake.Requests(), 64)
 }
 
+// It is not parallel, since the tests that are close what is idle.
+func TestManyCallsKeepTheirConnections(t *testing.T) {
+	noLeaks(t)
+	const calls = 256
+	var gate sync.WaitGroup
+	s := clientServer(t, func(w http.ResponseWriter, r *http.Request) {
+		gate.Done()
+		gate.Wait() // so that all are under way at once
+		clientCompleted(w, r)
+	})
+	client := clientOf(t, s.URL, nil)
+	round := func() {
+		gate.Add(calls)
+		for _, err := range credAll(calls, func(int) error { return credPoll(t.Context(), client) }) {
+			require.NoError(t, err)
+		}
+	}
+	round()
+	warm := s.opened.Load()
+	for range 4 {
+		round()
+	}
+	assert.LessOrEqual(t, s.opened.Load()-warm, int64(calls/10), "they are used again")
+}
+
+func TestConnectionsAreClosedUnderCalls(t *testing.T) {
+	noLeaks(t)
+	t.Parallel()
+	s := clientServer(t, clientCompleted)
+	transport := &http.Transport{MaxIdleConnsPerHost: 8}
+	t.Cleanup(transport.CloseIdleConnections)
+	client := clientOf(t, s.URL, nil, modelarts.WithHTTPClient(&http.Client{Transport: transport}),
+		modelarts.WithRetryPolicy(modelarts.RetryPolicy{}))
+	for _, err := range credAll(8, func(int) error {
+		for range 50 {
+			if err := credPoll(t.Context(), client); err != nil {
+				return err
+			}
+			client.CloseIdleConnections()
+		}
+		return nil
+	}) {
+		require.NoError(t, err)
+	}
+	assert.Len(t, s.seen(), 8*50, "and none was sent twice")
+}
+
 func TestNoClientOfItsOwnUsesTheSharedTransport(t *testing.T) {
 	noLeaks(t)
 	t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"runtime"
 	"runtime/debug"
@@ -194,6 +195,150 @@ func TestManySyncs(t *testing.T) {
 			assert.Equal(t, 1, count, strings.TrimSuffix(path, syncStartPath))
 		}
 	})
+}
+
+// syncChance is a transport whose requests and answers take a random while, and which hides the order of
+// goroutines that way.
+type syncChance struct {
+	next  http.RoundTripper
+	mu    sync.Mutex
+	rand  *rand.Rand
+	login time.Time // when the last one was asked for
+}
+
+func (c *syncChance) sinceLogin() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Since(c.login)
+}
+
+func (c *syncChance) dawdle() {
+	c.mu.Lock()
+	took := time.Duration(c.rand.Int64N(int64(2 * time.Second)))
+	c.mu.Unlock()
+	time.Sleep(took)
+}
+
+// RoundTrip passes a request on.
+func (c *syncChance) RoundTrip(req *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(req.URL.Path, "/auth/tokens") {
+		c.mu.Lock()
+		c.login = time.Now()
+		c.mu.Unlock()
+	}
+	c.dawdle()
+	resp, err := c.next.RoundTrip(req)
+	c.dawdle()
+	return resp, err
+}
+
+// TestSyncsOfEveryKind synchronizes datasets through faults, delays and renewals that are drawn by lot. However
+// they fall together, each dataset is started once, its end is told once, and each token is fetched once.
+func TestSyncsOfEveryKind(t *testing.T) {
+	noLeaks(t)
+	t.Parallel()
+	for seed := range uint64(100) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { syncByLot(t, rand.New(rand.NewPCG(seed, seed))) })
+		})
+	}
+}
+
+func syncByLot(t *testing.T, lot *rand.Rand) {
+	t.Helper()
+	const datasets, lifetime = 3, 20 * time.Minute
+	upTo := func(d time.Duration) time.Duration { return time.Duration(lot.Int64N(int64(d) + 1)) }
+	fake := modelartstest.New()
+	iam := modelartstest.NewIAM(fake)
+	iam.SetTokenLifetime(lifetime)
+	if lot.IntN(2) == 0 {
+		fake.SetRegistrationDelay(upTo(30 * time.Second))
+	}
+	ends := make([]modelarts.SyncState, datasets)
+	for i := range ends {
+		ends[i] = []modelarts.SyncState{completed, failed}[lot.IntN(2)]
+		plan := []modelarts.SyncStatus{{Status: queuing}}
+		for range lot.IntN(100) {
+			plan = append(plan, modelarts.SyncStatus{Status: []modelarts.SyncState{running, running, queuing, "PAUSED"}[lot.IntN(4)]})
+		}
+		fake.AddDataset(modelarts.Dataset{ID: soakDataset(i)}, append(plan, modelarts.SyncStatus{Status: ends[i]})...)
+		if lot.IntN(3) > 0 {
+			fake.SetSyncStatus(soakDataset(i), modelarts.SyncStatus{
+				TaskID: "yesterday", Status: []modelarts.SyncState{completed, failed}[lot.IntN(2)], CreateTime: 1,
+			})
+		}
+		for range lot.IntN(5) {
+			fault := []modelartstest.Fault{
+				{Status: 429}, {Status: 429, RetryAfter: upTo(10 * time.Second)}, {Status: 500}, {Status: 502}, {Status: 503, RetryAfter: time.Second},
+				{Status: 504}, {Status: 408}, {Drop: true}, {Delay: time.Minute}, {Delay: 5 * time.Second},
+			}[lot.IntN(10)]
+			fault.Path = soakDataset(i) + []string{syncStartPath, syncStatusPath}[lot.IntN(2)]
+			// A throttled request is not served.
+			fault.After = fault.Status != http.StatusTooManyRequests && lot.IntN(2) == 0
+			time.AfterFunc(upTo(20*time.Second), func() { fake.Inject(fault) })
+		}
+	}
+	transport := &syncChance{next: fake.HTTPClient().Transport, rand: rand.New(rand.NewPCG(lot.Uint64(), 0))}
+	revoked := 0
+	stop := make(chan struct{})
+	gaps := make([]time.Duration, 20)
+	for i := range gaps {
+		gaps[i] = 12*time.Minute + upTo(20*time.Minute) // so that no call meets two of them
+	}
+	var revoking sync.WaitGroup
+	revoking.Go(func() {
+		for _, gap := range gaps {
+			select {
+			case <-time.After(gap):
+				// A call that meets the end of two tokens is refused, as it should be.
+				for transport.sinceLogin() < 10*time.Second {
+					time.Sleep(time.Second)
+				}
+				iam.RevokeIssued()
+				revoked++
+			case <-stop:
+				return
+			}
+		}
+	})
+	hc := modelarts.WithHTTPClient(&http.Client{Transport: transport})
+	client, err := modelarts.NewClient(modelartstest.Endpoint, modelartstest.ProjectID, credPassword(t, fake, hc),
+		hc, modelarts.WithRetryPolicy(modelarts.RetryPolicy{MaxAttempts: 6}))
+	require.NoError(t, err)
+
+	began := time.Now()
+	var group sync.WaitGroup
+	for i, end := range ends {
+		time.Sleep(upTo(time.Second))
+		group.Go(func() {
+			task, err := client.StartSync(t.Context(), soakDataset(i))
+			if !assert.NoError(t, err) {
+				return
+			}
+			told := 0
+			for status, err := range client.WatchSync(t.Context(), task, nil) {
+				assert.Zero(t, told, "nothing comes after the end")
+				assert.Equal(t, soakDataset(i)+"_00000001", status.TaskID, "started once")
+				if !status.Status.Finished() {
+					assert.NoError(t, err)
+					continue
+				}
+				told++
+				assert.Equal(t, end, status.Status)
+				assert.Equal(t, end == failed, errors.Is(err, modelarts.ErrSyncFailed))
+			}
+			assert.Equal(t, 1, told, "the end is told once")
+		})
+	}
+	group.Wait()
+	took := time.Since(began)
+	close(stop)
+	revoking.Wait()
+	logins := len(iam.Requests())
+	// A tenth of its life before its end a token is renewed.
+	assert.LessOrEqual(t, logins, 1+revoked+int(took/(lifetime-lifetime/10)))
+	time.Sleep(time.Minute) // until all faults have come
 }
 
 // syncRaceEnabled reports whether the race detector is on, which has a memory of its own.

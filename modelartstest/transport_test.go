@@ -235,3 +235,20 @@ func TestFakesAreIndependent(t *testing.T) {
 	r := site{t, b.HTTPClient(), modelartstest.IAMEndpoint}.signed("GET", "/v3/projects")
 	assert.Equal(t, "APIGW.0101", r.code(t))
 }
+
+func TestManyFakesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var group sync.WaitGroup
+		for range 100 {
+			group.Go(func() {
+				fake := withDataset()()
+				status, err := fake.Client().Sync(t.Context(), "ds", nil)
+				if assert.NoError(t, err) {
+					assert.Equal(t, "ds_00000001", status.TaskID)
+					assert.Len(t, fake.Requests(), 5, "each has what it was asked itself, and nothing else")
+				}
+			})
+		}
+		group.Wait()
+	})
+}
